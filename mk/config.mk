@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# What is compiled into what.
+
+find_sources = $(sort $(shell find $(1) -name '*.$(2)' 2>/dev/null))
+
+# The hypervisor: everything under these but the UEFI loader.
+HV_C   := $(filter-out boot/uefi/%,$(call find_sources,boot arch vmm guest drivers,c))
+HV_ASM := $(filter-out boot/uefi/%,$(call find_sources,boot arch vmm guest drivers,asm))
+
+# The UEFI loader, and the files that it shares with the hypervisor.
+LOADER_C      := $(call find_sources,boot/uefi,c)
+LOADER_ASM    := $(call find_sources,boot/uefi,asm)
+LOADER_SHARED := $(wildcard boot/boot_info.c)
+
+# Pure code: no hardware in it, so it runs on this machine under tests, sanitizers and fuzzers.
+# All of vmm/ and guest/, and those files elsewhere that touch no hardware. Add yours here.
+PURE_OTHER := \
+	arch/x86/acpi.c \
+	arch/x86/ksyms.c \
+	arch/x86/svm/decode.c \
+	arch/x86/svm/npt.c \
+	boot/boot_info.c
+PURE_C := $(call find_sources,vmm guest,c) $(wildcard $(PURE_OTHER))
+
+# Guest ACPI tables: guest/tables/dsdt.asl becomes build/gen/dsdt.h, included as "dsdt.h", with
+# `static const unsigned char dsdt_aml_code[]` in it.
+ASL         := $(call find_sources,guest/tables,asl)
+GEN_HEADERS := $(patsubst guest/tables/%.asl,$(BUILD)/gen/%.h,$(ASL))
+
+# Third-party code, compiled from Debian's sources (tools/fetch-sources) with our flags.
+ZYDIS := $(BUILD)/third_party/zydis
+INIH  := $(BUILD)/third_party/libinih
+ZYDIS_C := $(addprefix $(ZYDIS)/src/,Decoder.c DecoderData.c MetaInfo.c Mnemonic.c Register.c \
+	Segment.c SharedData.c Utils.c Zydis.c)
+THIRD_PARTY_C := $(ZYDIS_C) $(INIH)/ini.c
+
+# These change the libraries' interfaces, so every file sees the same.
+THIRD_PARTY_DEFINES := \
+	-DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -DZYDIS_DISABLE_FORMATTER \
+	-DZYDIS_DISABLE_ENCODER -DZYDIS_DISABLE_AVX512 -DZYDIS_DISABLE_KNC \
+	-DINI_HANDLER_LINENO=1 -DINI_USE_STACK=1 -DINI_MAX_LINE=2048 -DINI_ALLOW_MULTILINE=0 \
+	-DINI_STOP_ON_FIRST_ERROR=0 -DINI_CALL_HANDLER_ON_NEW_SECTION=1
+THIRD_PARTY_INCLUDES := -isystem $(ZYDIS)/include -isystem $(ZYDIS)/src -isystem $(INIH)
+
+WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wundef -Wvla -Werror
+LANGUAGE := -std=gnu11 -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=.
+
+# Each compilation also depends on a file that holds its flags: a change of them rebuilds.
+# $(call flags_file,name,flags)
+define flags_file
+$(BUILD)/flags/$(1): FORCE
+	@mkdir -p $$(@D)
+	@printf '%s\n' '$(subst ','\'',$(2))' | cmp -s - $$@ || printf '%s\n' '$(subst ','\'',$(2))' > $$@
+endef
+
+$(BUILD)/gen/%.h: guest/tables/%.asl mk/config.mk
+	$(call say,IASL,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)iasl -tc -ve -p $(@D)/$* $< > $(@D)/$*.log 2>&1 || { cat $(@D)/$*.log >&2; exit 1; }
+	$(Q)sed -n 's/^unsigned char/static const unsigned char/; /^static/,$$p' $(@D)/$*.hex > $@
