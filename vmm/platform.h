@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What vmm/ and guest/ ask of the machine. arch/x86/platform.c implements it on the real one,
+ * tests/unit/fake_platform.c in tests: the linker chooses, so that a call costs a call.
+ */
+#pragma once
+
+#include "vmm/types.h"
+
+struct cpu;
+
+/* The host's time-stamp counter, in ticks; never goes back on one CPU, and CPUs agree. */
+uint64_t platform_now(void);
+
+/* Ticks of platform_now() in a second; known before any other CPU is started. */
+uint64_t platform_tick_hz(void);
+
+/*
+ * Makes `cpu` notice what was put in its mailbox, queues or vCPU requests: it leaves its guest or
+ * its idle loop soon. May be called by any CPU, for itself too (then the next guest entry is cut
+ * short). Requests must be visible before the call.
+ */
+void platform_kick_cpu(struct cpu *cpu);
+
+/*
+ * Programs the calling CPU's one-shot timer to interrupt at `deadline` (platform_now() ticks;
+ * UINT64_MAX: never). A deadline in the past fires at once.
+ */
+void platform_set_timer(uint64_t deadline);
+
+/* Where the hypervisor reaches host memory [hpa, hpa + length), all of which must be RAM that it
+ * manages. */
+void *platform_ram(hpa_t hpa);
+
+/* The reverse, for memory that came from the page allocator. */
+hpa_t platform_ram_address(const void *pointer);
+
+/* Stops the machine with a message: for broken invariants of the host only, never for guest input.
+ */
+HV_NORETURN HV_PRINTF(1, 2) void platform_panic(const char *format, ...);
+
+/* Seconds since 1970-01-01 UTC, from the machine's real-time clock. */
+uint64_t platform_wall_clock(void);
+
+/* Leaves the machine for good: ACPI S5, or reset. They return only where the machine refused. */
+void platform_power_off(void);
+void platform_reset(void);

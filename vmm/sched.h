@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Shares a CPU among its runnable vCPUs: the one that has had least of it runs next, for a slice. A
+ * tree ordered by virtual run time makes every decision O(log n); a vCPU that slept is not owed for
+ * its sleep.
+ */
+#pragma once
+
+#include <bsd/sys/tree.h>
+
+#include "vmm/spinlock.h"
+#include "vmm/types.h"
+
+struct vcpu;
+RB_HEAD(vcpu_tree, vcpu);
+
+#define SCHED_SLICE_NS 5000000 /* of a vCPU, while others wait */
+
+struct run_queue {
+	struct spinlock lock;
+	struct vcpu_tree tree;
+	unsigned count;	  /* runnable vCPUs, without the one that runs */
+	uint64_t minimum; /* virtual run time that newcomers start from */
+};
+
+void run_queue_init(struct run_queue *queue);
+
+/* Makes a vCPU wait for its turn; nothing happens where it is queued already. Returns true where it
+ * was added. */
+bool sched_enqueue(struct run_queue *queue, struct vcpu *vcpu);
+
+/* Takes the next vCPU out, NULL where none waits. */
+struct vcpu *sched_pick(struct run_queue *queue);
+
+/* Takes a queued vCPU out, if it is there. */
+void sched_remove(struct run_queue *queue, struct vcpu *vcpu);
+
+/* Accounts for time (ticks) that the vCPU ran. */
+void sched_charge(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks);
+
+/* Whether another vCPU waits that should run before the running one goes on (it woke, and has had
+ * less). */
+bool sched_should_yield(struct run_queue *queue, const struct vcpu *running);

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual CPU, and the loop that runs it. It is placed on one host CPU for its whole life; only
+ * that CPU touches its registers while it runs. Others reach it through vcpu_request() alone.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include <bsd/sys/tree.h>
+
+#include "vmm/backend.h"
+#include "vmm/types.h"
+#include "vmm/vm_exit.h"
+
+struct cpu;
+struct lapic;
+struct vm;
+
+/* Indices of vcpu->gpr, as instructions encode them. */
+enum gpr {
+	GPR_RAX,
+	GPR_RCX,
+	GPR_RDX,
+	GPR_RBX,
+	GPR_RSP,
+	GPR_RBP,
+	GPR_RSI,
+	GPR_RDI,
+	GPR_R8,
+	GPR_R9,
+	GPR_R10,
+	GPR_R11,
+	GPR_R12,
+	GPR_R13,
+	GPR_R14,
+	GPR_R15,
+	GPR_COUNT,
+};
+
+/* What others ask of a vCPU: bits of vcpu->requests. */
+enum vcpu_request {
+	VCPU_REQUEST_EVENT = 1 << 0, /* its interrupts changed: look what can be delivered */
+	VCPU_REQUEST_NMI = 1 << 1,
+	VCPU_REQUEST_INIT = 1 << 2,
+	VCPU_REQUEST_SIPI = 1 << 3,  /* with vcpu->sipi_vector */
+	VCPU_REQUEST_STOP = 1 << 4,  /* the VM ends: leave for good */
+	VCPU_REQUEST_YIELD = 1 << 5, /* back to the scheduler: slice over, or work for the CPU */
+	VCPU_REQUEST_FLUSH = 1 << 6, /* nested translations changed */
+	VCPU_REQUEST_CLOCK = 1 << 7, /* write the paravirtual clock and steal time anew */
+};
+
+enum vcpu_state_kind {
+	VCPU_OFFLINE,	/* not started, or its VM is stopped */
+	VCPU_WAIT_SIPI, /* after INIT, as an application processor */
+	VCPU_RUNNABLE,	/* in a run queue or running */
+	VCPU_HALTED,	/* HLT: until an interrupt, NMI, INIT */
+};
+
+/* What a handler says of the vCPU after an exit. */
+enum vcpu_verdict {
+	VCPU_RESUME, /* enter again */
+	VCPU_IDLE,   /* halted or waiting for SIPI */
+	VCPU_STOP,   /* vm_stop() was called */
+};
+
+struct vcpu_stats {
+	uint64_t exits[EXIT_KINDS];
+	uint64_t interrupts; /* injected */
+	uint64_t run_ticks;  /* in the run loop, guest and its exits */
+};
+
+struct vcpu {
+	/* Touched at every exit. */
+	uint64_t gpr[GPR_COUNT];
+	uint64_t rip;
+	uint64_t rflags;
+	_Atomic uint32_t requests; /* enum vcpu_request bits */
+	bool interrupt_shadow;	   /* STI or MOV SS just before */
+	bool event_valid; /* event waits for delivery: an exception, or one cut short by an exit */
+	struct vcpu_event event;
+	struct vm *vm;
+	void *backend;	     /* the vendor's block */
+	struct lapic *lapic; /* guest/dev/lapic.c */
+	struct vcpu_stats stats;
+
+	unsigned id;		/* index in its VM, and its local APIC ID */
+	struct cpu *cpu;	/* where it is placed */
+	_Atomic uint32_t state; /* enum vcpu_state_kind */
+	_Atomic uint32_t sipi_vector;
+	bool nmi_pending;
+
+	/* The scheduler's, under the run queue's lock. */
+	RB_ENTRY(vcpu) run_node;
+	uint64_t virtual_runtime; /* ticks of its CPU that it used, relative to the queue's */
+	bool queued;
+
+	/* Paravirtual clock and steal time (guest/kvm_pv.c); 0: off. */
+	uint64_t pv_clock_msr;
+	uint64_t pv_steal_msr;
+	uint64_t steal_ticks; /* runnable but not running, in all */
+	uint64_t runnable_since;
+	uint32_t pv_clock_version;
+	uint32_t pv_steal_version;
+};
+
+/* Makes a vCPU with number `id` (0-based) of vm, to run on `cpu`, in state VCPU_OFFLINE. Errors:
+ * -ENOMEM and the backend's. */
+HV_MUST_CHECK int vcpu_create(struct vm *vm, unsigned id, struct cpu *cpu, struct vcpu **out);
+void vcpu_destroy(struct vcpu *vcpu);
+
+/*
+ * Sets request bits, wakes the vCPU where it is halted (or waits for SIPI and gets INIT or SIPI)
+ * and makes its CPU notice. From any CPU.
+ */
+void vcpu_request(struct vcpu *vcpu, uint32_t bits);
+
+/*
+ * Runs the vCPU on its CPU until it idles, stops, or is asked to yield.
+ */
+enum vcpu_verdict vcpu_run(struct vcpu *vcpu);
+
+/* Queues an exception for the next entry; a second one meanwhile makes #DF or a shutdown as on a
+ * CPU (SDM 3A, 6.15). */
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_code,
+			   uint32_t error_code);
+void vcpu_inject_gp(struct vcpu *vcpu); /* #GP(0) */
+void vcpu_inject_ud(struct vcpu *vcpu); /* #UD */
+void vcpu_inject_pf(struct vcpu *vcpu, uint64_t linear, uint32_t error_code);
+
+/* Steps over an instruction of `length` bytes: RIP (wrapped to the mode's width), interrupt shadow,
+ * RF. */
+void vcpu_advance(struct vcpu *vcpu, unsigned length);
+
+/* Current privilege level, 0 to 3. */
+unsigned vcpu_cpl(struct vcpu *vcpu);
+
+/* Code width in bytes: 2 (real mode, 16-bit), 4 or 8. */
+unsigned vcpu_code_width(struct vcpu *vcpu);
+
+static inline uint64_t vcpu_get_reg(struct vcpu *vcpu, enum vcpu_reg reg)
+{
+	return backend->get_reg(vcpu, reg);
+}
+
+static inline void vcpu_set_reg(struct vcpu *vcpu, enum vcpu_reg reg, uint64_t value)
+{
+	backend->set_reg(vcpu, reg, value);
+}
+
+/* The low 32 bits of a register, and a write that zero-extends, as 32-bit operands do. */
+static inline uint32_t vcpu_gpr32(const struct vcpu *vcpu, enum gpr gpr)
+{
+	return (uint32_t)vcpu->gpr[gpr];
+}
+
+static inline void vcpu_set_gpr32(struct vcpu *vcpu, enum gpr gpr, uint32_t value)
+{
+	vcpu->gpr[gpr] = value;
+}

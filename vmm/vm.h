@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A virtual machine: made from its configuration, run by its vCPUs, stopped with a reason.
+ *
+ * Life: vm_create() (stopped) → vm_start() (memory, devices, loaded guest, vCPUs; running) →
+ * vm_stop() from anywhere (stopping: vCPUs leave) → the boot CPU reaps it (stopped, its memory is
+ * free) → vm_start() again.
+ */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "vmm/bus.h"
+#include "vmm/config.h"
+#include "vmm/console.h"
+#include "vmm/gpa_space.h"
+#include "vmm/irq.h"
+#include "vmm/spinlock.h"
+#include "vmm/types.h"
+#include "vmm/vdev.h"
+
+#define VM_STOP_REASON_MAX 96
+#define VM_RAM_BLOCKS_MAX  512
+
+struct vcpu;
+
+enum vm_state {
+	VM_STOPPED,
+	VM_RUNNING,
+	VM_STOPPING
+};
+
+/* A block of host pages that is the VM's RAM. */
+struct vm_ram_block {
+	hpa_t hpa;
+	unsigned order;
+};
+
+struct vm {
+	unsigned id; /* 1 and up, never used again */
+	const struct vm_config *config;
+	struct spinlock lock;		      /* state changes; see spinlock.h for the order */
+	_Atomic uint32_t state;		      /* enum vm_state */
+	char stop_reason[VM_STOP_REASON_MAX]; /* empty where it never stopped */
+	bool restart;			      /* start again when it has stopped: reboot */
+	_Atomic uint32_t vcpus_alive;	      /* vCPUs that have not yet noticed VM_STOPPING */
+
+	struct gpa_space space;
+	struct vm_ram_block *ram_blocks;
+	unsigned ram_block_count;
+	uint64_t ram_low;  /* bytes of RAM from address 0 up */
+	uint64_t ram_high; /* bytes of RAM from 4 GiB up */
+
+	struct bus ports;
+	struct bus mmio;
+	struct vm_irqs irqs;
+	struct vdev vdevs[VDEVS_MAX];
+	unsigned vdev_count;
+	struct vm_console console; /* outlives restarts */
+
+	struct vcpu **vcpus;
+	unsigned vcpu_count;
+	void *backend; /* the vendor's block: permission maps */
+	uint64_t tsc_offset;
+	uint64_t start_tick;	   /* platform_now() when it started: its clocks' zero */
+	uint64_t wall_clock_start; /* seconds since 1970 then */
+	struct vm *next;
+};
+
+/* Where guests' RAM leaves room for devices below 4 GiB: RAM above goes to 4 GiB and up. */
+#define VM_RAM_LOW_MAX	 GIB(3)
+#define VM_RAM_HIGH_BASE GIB(4)
+
+/* Asks a VM to stop, now and for the first reason given: may be called by any CPU, in any handler.
+ */
+HV_PRINTF(2, 3) void vm_stop(struct vm *vm, const char *reason, ...);
+
+/* The same, but it starts again afterwards: the guest's or the user's reset. */
+HV_PRINTF(2, 3) void vm_restart(struct vm *vm, const char *reason, ...);
