@@ -42,10 +42,11 @@ void *hv_alloc(size_t size)
 
 void hv_free(void *pointer)
 {
-	struct fake_heap_header *header = (struct fake_heap_header *)pointer - 1;
+	struct fake_heap_header *header;
 
 	if (!pointer)
 		return;
+	header = (struct fake_heap_header *)pointer - 1;
 	fake_heap_used -= header->size;
 	free(header->block);
 }
