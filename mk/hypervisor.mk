@@ -15,7 +15,7 @@ MUSL_LIBC    := /usr/lib/x86_64-linux-musl/libc.a
 
 # The only headers besides the compiler's and musl's: links to those that we use, no more.
 SYSROOT := $(BUILD)/sysroot
-SYSROOT_LINKS := bsd stb Zycore xen linux asm asm-generic
+SYSROOT_LINKS := bsd stb Zycore xen linux asm asm-generic video
 
 HV_MACHINE := -ffreestanding -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	-fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none \
