@@ -28,6 +28,16 @@ void platform_kick_cpu(struct cpu *cpu);
  */
 void platform_set_timer(uint64_t deadline);
 
+/*
+ * Waits for the next interrupt of the calling CPU and takes it. Called with interrupts off, after
+ * looking for work: an interrupt that came since then ends the wait at once. Returns with
+ * interrupts off.
+ */
+void platform_idle(void);
+
+/* Takes the interrupts that are pending on the calling CPU, called and left with interrupts off. */
+void platform_poll_interrupts(void);
+
 /* Where the hypervisor reaches host memory [hpa, hpa + length), all of which must be RAM that it
  * manages. */
 void *platform_ram(hpa_t hpa);
@@ -45,3 +55,6 @@ uint64_t platform_wall_clock(void);
 /* Leaves the machine for good: ACPI S5, or reset. They return only where the machine refused. */
 void platform_power_off(void);
 void platform_reset(void);
+
+/* CPUID of this CPU: eax, ebx, ecx, edx. */
+void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);

@@ -104,6 +104,14 @@ void platform_set_timer(uint64_t deadline)
 	fake.timer = deadline;
 }
 
+void platform_idle(void)
+{
+}
+
+void platform_poll_interrupts(void)
+{
+}
+
 void *platform_ram(hpa_t hpa)
 {
 	if (hpa.value < FAKE_RAM_BASE || hpa.value - FAKE_RAM_BASE >= FAKE_RAM_SIZE)
