@@ -10,6 +10,9 @@
 #   mk/lint.mk        style and static checks
 
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
 SHELL     := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DELETE_ON_ERROR:
