@@ -14,9 +14,10 @@
 
 /*
  * Gives [base, base + length) to the allocator; parts of pages at the ends are left out. Called at
- * boot for each range of free memory, in any order; ranges must not overlap.
+ * boot for each range of free memory, in any order. A block never spans two ranges.
  * Errors: -ENOMEM where the bookkeeping (one byte a page, taken from the range itself) does not
- * fit.
+ * fit, -EEXIST (overlaps a range that was given before), -EINVAL (wraps), -ENOSPC (too many
+ * ranges).
  */
 HV_MUST_CHECK int page_alloc_add(hpa_t base, uint64_t length);
 
@@ -29,9 +30,12 @@ HV_MUST_CHECK int page_alloc(unsigned order, hpa_t *address);
 /* The same, zeroed, as a pointer that the hypervisor can use; NULL where there is none. */
 HV_MUST_CHECK void *page_alloc_zeroed(unsigned order);
 
-/* Returns a block; `order` is what it was allocated with. */
+/* Returns a block; `order` is what it was allocated with. Panics where it is no such block. */
 void page_free(hpa_t address, unsigned order);
 void page_free_pointer(void *pointer, unsigned order);
+
+/* The order of the allocated block that starts at `address`; -ENOENT where none does. */
+int page_alloc_order(hpa_t address);
 
 /* Bytes managed and bytes free now. */
 uint64_t page_alloc_total(void);
