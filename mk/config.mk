@@ -10,14 +10,19 @@ HV_ASM := $(filter-out boot/uefi/%,$(call find_sources,boot arch vmm guest drive
 # The UEFI loader, and the files that it shares with the hypervisor.
 LOADER_C      := $(call find_sources,boot/uefi,c)
 LOADER_ASM    := $(call find_sources,boot/uefi,asm)
-LOADER_SHARED := $(wildcard boot/boot_info.c)
+LOADER_SHARED := boot/boot_info.c vmm/config_files.c vmm/format.c
 
 # Pure code: no hardware in it, so it runs on this machine under tests, sanitizers and fuzzers.
 # All of vmm/ and guest/, and those files elsewhere that touch no hardware. Add yours here.
 PURE_OTHER := \
-	arch/x86/acpi.c \
+	$(sort $(wildcard arch/x86/acpi*.c)) \
+	arch/x86/acpi_aml.c \
+	arch/x86/acpi_madt.c \
+	arch/x86/acpi_tables.c \
+	arch/x86/rtc_time.c \
+	arch/x86/tsc_math.c \
 	arch/x86/ksyms.c \
-	arch/x86/svm/decode.c \
+	$(sort $(wildcard arch/x86/svm/decode*.c)) \
 	arch/x86/svm/npt.c \
 	boot/boot_info.c
 PURE_C := $(call find_sources,vmm guest,c) $(wildcard $(PURE_OTHER))
@@ -25,7 +30,7 @@ PURE_C := $(call find_sources,vmm guest,c) $(wildcard $(PURE_OTHER))
 # Guest ACPI tables: guest/tables/dsdt.asl becomes build/gen/dsdt.h, included as "dsdt.h", with
 # `static const unsigned char dsdt_aml_code[]` in it.
 ASL         := $(call find_sources,guest/tables,asl)
-GEN_HEADERS := $(patsubst guest/tables/%.asl,$(BUILD)/gen/%.h,$(ASL))
+GEN_HEADERS := $(patsubst guest/tables/%.asl,$(BUILD)/gen/%.h,$(ASL)) $(BUILD)/gen/version.h
 
 # Third-party code, compiled from Debian's sources (tools/fetch-sources) with our flags.
 ZYDIS := $(BUILD)/third_party/zydis
@@ -59,3 +64,9 @@ $(BUILD)/gen/%.h: guest/tables/%.asl mk/config.mk
 	$(Q)mkdir -p $(@D)
 	$(Q)iasl -tc -ve -p $(@D)/$* $< > $(@D)/$*.log 2>&1 || { cat $(@D)/$*.log >&2; exit 1; }
 	$(Q)sed -n 's/^unsigned char/static const unsigned char/; /^static/,$$p' $(@D)/$*.hex > $@
+
+# BULKHEAD_VERSION, for banners.
+$(eval $(call flags_file,version,$(VERSION)))
+$(BUILD)/gen/version.h: $(BUILD)/flags/version mk/config.mk
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '#pragma once\n#define BULKHEAD_VERSION "%s"\n' '$(VERSION)' > $@
