@@ -16,9 +16,14 @@ EFI_LDFLAGS := -nostdlib -shared -Bsymbolic -znocombreloc -z noexecstack --no-un
 EFI_SECTIONS := .text .sdata .data .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
 
 EFI_OBJECTS := $(LOADER_C:%.c=$(EFI)/%.o) $(LOADER_ASM:%.asm=$(EFI)/%.asm.o) \
-	$(LOADER_SHARED:%.c=$(EFI)/%.o) $(EFI)/hypervisor_elf.o
+	$(LOADER_SHARED:%.c=$(EFI)/%.o) $(EFI)/third_party/libinih/ini.o $(EFI)/hypervisor_elf.o
 
 $(eval $(call flags_file,efi,$(CC) $(EFI_CFLAGS) $(WARNINGS) $(EFI_LDFLAGS) $(EFI_OBJECTS)))
+
+$(EFI)/third_party/%.o: $(BUILD)/third_party/%.c $(BUILD)/flags/efi $(SYSROOT)/.done mk/loader.mk
+	$(call say,CC,$< (loader))
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(EFI_CFLAGS) -w -MMD -MP -c -o $@ $<
 
 $(EFI)/%.o: %.c $(BUILD)/flags/efi $(SYSROOT)/.done mk/loader.mk | $(GEN_HEADERS)
 	$(call say,CC,$< (loader))
@@ -39,7 +44,7 @@ $(EFI)/hypervisor_elf.o: $(BUILD)/gen/hypervisor.elf mk/loader.mk
 
 $(EFI)/loader.so: $(EFI_OBJECTS) $(BUILD)/flags/efi
 	$(call say,LD,$@)
-	$(Q)$(LD) $(EFI_LDFLAGS) -o $@ $(EFI_CRT0) $(EFI_OBJECTS) -L/usr/lib -lefi -lgnuefi $(OBJ)/libc.a
+	$(Q)$(LD) $(EFI_LDFLAGS) -o $@ $(EFI_CRT0) $(EFI_OBJECTS) -L/usr/lib -lgnuefi $(OBJ)/libc.a
 
 $(BUILD)/BOOTX64.EFI: $(EFI)/loader.so
 	$(call say,EFI,$@)
