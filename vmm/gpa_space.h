@@ -5,8 +5,9 @@
  * logic of building tables is here. Accessors for the hypervisor look at the regions alone, so they
  * need no table and no CPU.
  *
- * Changes take the VM's lock, and the caller flushes TLBs where an entry lost rights. Accessors
- * take no lock: while a vCPU runs regions are only added.
+ * Changes are made while no vCPU of the VM runs, or under a stop of all of them, and the caller
+ * flushes TLBs where an entry lost rights. So accessors take no lock. Only write-back regions are
+ * memory to them; a region of another type is a device's and reads as not backed.
  */
 #pragma once
 
@@ -65,8 +66,8 @@ void gpa_space_destroy(struct gpa_space *space);
 
 /*
  * Adds a region and maps it with the largest leaves that alignment allows. Everything is
- * page-aligned. Errors: -EINVAL (alignment, empty, wraps, above 2^47), -EEXIST (overlap), -ENOMEM
- * (nothing is added).
+ * page-aligned. Errors: -EINVAL (alignment, empty, wraps, above 2^47, not readable, unknown
+ * permission), -EEXIST (overlap), -ENOMEM (nothing is added).
  */
 HV_MUST_CHECK int gpa_space_map(struct gpa_space *space, const struct gpa_region *region);
 
@@ -94,8 +95,9 @@ HV_MUST_CHECK int gpa_zero(const struct gpa_space *space, gpa_t gpa, uint64_t le
 void *gpa_pointer(const struct gpa_space *space, gpa_t gpa, size_t length, unsigned permission);
 
 /*
- * Walks the nested tables as the CPU would: stores the entry's host address and level. Errors:
- * -ENOENT where nothing is mapped. For tests, `host check` and diagnosis.
+ * Walks the nested tables as the CPU would: stores the host address that gpa stands for, the level
+ * of its leaf and the rights that all entries on the way leave. Errors: -ENOENT where nothing is
+ * mapped. For tests, `host check` and diagnosis.
  */
 HV_MUST_CHECK int gpa_space_walk(const struct gpa_space *space, gpa_t gpa, hpa_t *hpa,
 				 unsigned *level, unsigned *permission);
