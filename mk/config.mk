@@ -22,6 +22,7 @@ PURE_OTHER := \
 	arch/x86/rtc_time.c \
 	arch/x86/tsc_math.c \
 	arch/x86/ksyms.c \
+	arch/x86/paging.c \
 	$(sort $(wildcard arch/x86/svm/decode*.c)) \
 	arch/x86/svm/npt.c \
 	boot/boot_info.c
