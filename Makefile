@@ -30,6 +30,7 @@ NM    := nm
 NASM  := nasm
 OBJCOPY := objcopy
 BUILD := build
+VERSION := 0.1.0
 
 V ?= 0
 ifeq ($(V),0)

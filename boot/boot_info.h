@@ -84,3 +84,10 @@ HV_MUST_CHECK int boot_info_add_memory(struct boot_info *info, uint64_t base, ui
 
 /* The image with this path (leading '/' and case do not matter, as on FAT), or NULL. */
 const struct boot_image *boot_info_find_image(const struct boot_info *info, const char *path);
+
+/* Whether two paths name one file: leading '/', case and '\\' for '/' do not matter, as on FAT. */
+bool boot_path_equal(const char *a, const char *b);
+
+/* Appends `text` (whole lines, each with its newline) to info->messages, cut where they are full.
+ */
+void boot_info_add_message(struct boot_info *info, const char *text);

@@ -30,6 +30,11 @@ $(EFI)/%.o: %.c $(BUILD)/flags/efi $(SYSROOT)/.done mk/loader.mk | $(GEN_HEADERS
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(EFI_CFLAGS) $(WARNINGS) -MMD -MP -c -o $@ $<
 
+$(EFI)/third_party/%.o: $(BUILD)/third_party/%.c $(BUILD)/flags/efi $(SYSROOT)/.done mk/loader.mk
+	$(call say,CC,$< (loader))
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(EFI_CFLAGS) -w -MMD -MP -c -o $@ $<
+
 $(EFI)/%.asm.o: %.asm mk/loader.mk
 	$(call say,NASM,$<)
 	$(Q)mkdir -p $(@D)

@@ -1,0 +1,71 @@
+; SPDX-License-Identifier: BSD-2-Clause
+;
+; The hypervisor's 64-bit entry, the same for every way of booting.
+;
+; In: rdi = struct boot_info, physical, in the identity map of the boot page tables; interrupts off,
+; 4-level paging with NXE, this image mapped where it is linked. Whatever descriptor tables and
+; stack the loader had are left behind, since their memory may be given away.
+
+%define CODE64		0x08
+%define DATA		0x10
+%define STACK_SIZE	16384	; CPU_STACK_SIZE (arch/x86/percpu.h)
+
+extern hv_main
+
+section .text
+bits 64
+
+global hv_entry:function
+hv_entry:
+	cli
+	cld
+	lgdt	[gdt_pointer]
+	; No vector is valid: a fault before the hypervisor has its own IDT stops the machine by a
+	; triple fault instead of running into freed memory.
+	lidt	[idt_pointer]
+	mov	eax, DATA
+	mov	ds, eax
+	mov	es, eax
+	mov	ss, eax
+	xor	eax, eax
+	mov	fs, eax
+	mov	gs, eax
+	lldt	ax
+
+	; this_cpu() is NULL on the boot stack: the 8 bytes at its top stay 0.
+	mov	rsp, boot_stack + STACK_SIZE - 16
+	push	CODE64
+	mov	rax, .reloaded
+	push	rax
+	o64 retf
+.reloaded:
+	; The loader ran in the identity map; from now on it is data. Its tables are in it too.
+	mov	rax, cr3
+	and	rax, ~0xfff
+	bts	qword [rax], 63
+	mov	cr3, rax
+
+	xor	ebp, ebp
+	call	hv_main
+.stop:
+	cli
+	hlt
+	jmp	.stop
+
+section .data
+align 8
+gdt:
+	dq	0
+	dq	0x00209b0000000000	; 64-bit code
+	dq	0x00cf93000000ffff	; data
+gdt_pointer:
+	dw	gdt_pointer - gdt - 1
+	dq	gdt
+idt_pointer:
+	dw	0
+	dq	0
+
+section .bss align=STACK_SIZE
+global boot_stack
+boot_stack:
+	resb	STACK_SIZE
