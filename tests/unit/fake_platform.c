@@ -13,6 +13,12 @@
 /* Aligned as strictly as anything that asks for an aligned block inside it may need. */
 static uint8_t fake_ram[FAKE_RAM_SIZE] __attribute__((aligned(1 << PAGE_2M_SHIFT)));
 
+struct fake_cpuid {
+	uint32_t leaf;
+	uint32_t subleaf;
+	uint32_t registers[4];
+};
+
 static struct {
 	uint64_t now;
 	uint64_t wall_clock;
@@ -21,6 +27,8 @@ static struct {
 	struct cpu *last_kicked;
 	unsigned power_offs;
 	unsigned resets;
+	unsigned cpuids;
+	struct fake_cpuid cpuid[FAKE_CPUID_MAX];
 	void (*on_panic)(const char *message);
 } fake = {.timer = UINT64_MAX};
 
@@ -76,6 +84,27 @@ unsigned fake_platform_power_offs(void)
 unsigned fake_platform_resets(void)
 {
 	return fake.resets;
+}
+
+static struct fake_cpuid *find_cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	for (unsigned i = 0; i < fake.cpuids; i++)
+		if (fake.cpuid[i].leaf == leaf && fake.cpuid[i].subleaf == subleaf)
+			return &fake.cpuid[i];
+	return NULL;
+}
+
+void fake_platform_set_cpuid(uint32_t leaf, uint32_t subleaf, const uint32_t registers[4])
+{
+	struct fake_cpuid *entry = find_cpuid(leaf, subleaf);
+
+	if (!entry && fake.cpuids == FAKE_CPUID_MAX)
+		platform_panic("more than %d fake CPUID leaves", FAKE_CPUID_MAX);
+	if (!entry)
+		entry = &fake.cpuid[fake.cpuids++];
+	entry->leaf = leaf;
+	entry->subleaf = subleaf;
+	memcpy(entry->registers, registers, sizeof(entry->registers));
 }
 
 void fake_platform_on_panic(void (*hook)(const char *message))
@@ -155,4 +184,13 @@ void platform_power_off(void)
 void platform_reset(void)
 {
 	fake.resets++;
+}
+
+void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
+{
+	const struct fake_cpuid *entry = find_cpuid(leaf, subleaf);
+
+	memset(registers, 0, 4 * sizeof(registers[0]));
+	if (entry)
+		memcpy(registers, entry->registers, sizeof(entry->registers));
 }

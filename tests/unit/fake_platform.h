@@ -36,6 +36,13 @@ struct cpu *fake_platform_last_kicked(void);
 /* The deadline of the last platform_set_timer(); UINT64_MAX where there was none. */
 uint64_t fake_platform_timer(void);
 
+/*
+ * What platform_cpuid() answers for a leaf and subleaf from now on; all others read as zeros. At
+ * most FAKE_CPUID_MAX of them until the next fake_platform_reset().
+ */
+#define FAKE_CPUID_MAX 64
+void fake_platform_set_cpuid(uint32_t leaf, uint32_t subleaf, const uint32_t registers[4]);
+
 /* What was asked: platform_power_off(), platform_reset(). */
 unsigned fake_platform_power_offs(void);
 unsigned fake_platform_resets(void);
