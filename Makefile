@@ -7,6 +7,7 @@
 #   mk/hypervisor.mk  build/bulkhead.elf (two links: the second has the symbol table)
 #   mk/loader.mk      build/BOOTX64.EFI, which embeds it
 #   mk/host.mk        unit tests, fuzz targets and coverage of the pure code on this machine
+#   mk/payload.mk     tiny guests for tests and benchmarks
 #   mk/lint.mk        style and static checks
 
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
@@ -56,6 +57,7 @@ include mk/config.mk
 include mk/hypervisor.mk
 include mk/loader.mk
 include mk/host.mk
+include mk/payload.mk
 include mk/lint.mk
 
 .PHONY: all run image guests test test-long bench fuzz lint deps clean help coverage unit e2e FORCE
@@ -87,11 +89,11 @@ test-long:
 	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-300} E2E_LONG=1 tests/run lint unit fuzz e2e
 
 ## e2e: the end-to-end tests alone; one case: make e2e ONLY=<pattern>
-e2e: all
+e2e: all payloads
 	$(Q)tests/e2e/run $(if $(ONLY),-k '$(ONLY)')
 
 ## bench: round trips and boot times in instructions, beside the peers' figures
-bench: all
+bench: all payloads
 	$(Q)if [ -x tests/bench/run ]; then tests/bench/run; else echo 'bench: tests/bench/run is not there'; exit 1; fi
 
 ## deps: installs missing Debian packages and fetches the sources that are compiled in

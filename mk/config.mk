@@ -11,7 +11,7 @@ HV_ASM := $(filter-out boot/uefi/%,$(call find_sources,boot arch vmm guest drive
 # The UEFI loader, and the files that it shares with the hypervisor.
 LOADER_C      := $(call find_sources,boot/uefi,c)
 LOADER_ASM    := $(call find_sources,boot/uefi,asm)
-LOADER_SHARED := boot/boot_info.c vmm/config_files.c vmm/format.c
+LOADER_SHARED := boot/boot_info.c boot/boot_tables.c arch/x86/paging.c vmm/config_files.c vmm/format.c
 
 # Pure code: no hardware in it, so it runs on this machine under tests, sanitizers and fuzzers.
 # All of vmm/ and guest/, and those files elsewhere that touch no hardware. Add yours here.
@@ -45,8 +45,8 @@ THIRD_PARTY_C := $(ZYDIS_C) $(INIH)/ini.c
 THIRD_PARTY_DEFINES := \
 	-DZYDIS_STATIC_BUILD -DZYCORE_STATIC_BUILD -DZYAN_NO_LIBC -DZYDIS_DISABLE_FORMATTER \
 	-DZYDIS_DISABLE_ENCODER -DZYDIS_DISABLE_AVX512 -DZYDIS_DISABLE_KNC \
-	-DINI_HANDLER_LINENO=1 -DINI_USE_STACK=1 -DINI_MAX_LINE=2048 -DINI_ALLOW_MULTILINE=0 \
-	-DINI_STOP_ON_FIRST_ERROR=0 -DINI_CALL_HANDLER_ON_NEW_SECTION=1 \
+	-DINI_HANDLER_LINENO=1 -DINI_USE_STACK=1 -DINI_MAX_LINE=2304 -DINI_ALLOW_MULTILINE=0 \
+	-DINI_STOP_ON_FIRST_ERROR=0 -DINI_CALL_HANDLER_ON_NEW_SECTION=1 -DINI_ALLOW_NO_VALUE=1 \
 	-DSTB_SPRINTF_NOUNALIGNED
 THIRD_PARTY_INCLUDES := -isystem $(ZYDIS)/include -isystem $(ZYDIS)/src -isystem $(INIH)
 
