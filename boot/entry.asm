@@ -39,12 +39,6 @@ hv_entry:
 	push	rax
 	o64 retf
 .reloaded:
-	; The loader ran in the identity map; from now on it is data. Its tables are in it too.
-	mov	rax, cr3
-	and	rax, ~0xfff
-	bts	qword [rax], 63
-	mov	cr3, rax
-
 	xor	ebp, ebp
 	call	hv_main
 .stop:

@@ -9,8 +9,7 @@
 /* The map may change between reading it and leaving, by timers of the firmware; it settles. */
 #define EXIT_ATTEMPTS 16
 
-/* Copies the jump's code to a page that 32-bit code can reach; NULL after a message. The page
- * tables are ready. */
+/* Copies the jump's code to a page that 32-bit code can reach; NULL after a message. */
 static struct jump_page *make_jump_page(struct loader *loader, uint64_t entry)
 {
 	EFI_STATUS status;
@@ -24,7 +23,6 @@ static struct jump_page *make_jump_page(struct loader *loader, uint64_t entry)
 	}
 	memset(page, 0, sizeof(*page));
 	memcpy(page->code, jump_code_start, (size_t)(jump_code_end - jump_code_start));
-	page->root = loader->root;
 	page->entry = entry;
 	page->info = (uint64_t)loader->info;
 	return page;
@@ -59,11 +57,10 @@ void loader_start_hypervisor(struct loader *loader, uint64_t entry)
 			       efi_status_name(status));
 		return;
 	}
-	if (!loader_build_tables(loader, &map))
-		return;
 	page = make_jump_page(loader, entry);
-	if (page == NULL)
+	if (page == NULL || !loader_build_tables(loader, &map, (uint64_t)page))
 		return;
+	page->root = loader->root;
 	loader_print(loader, "Starting the hypervisor.\n");
 	status = exit_boot_services(loader, &map);
 	if (EFI_ERROR(status)) {

@@ -3,16 +3,17 @@
 ; From the firmware's page tables to ours. Paging is turned off on the way, since a switch between
 ; 5-level and 4-level paging (CR4.LA57) is possible in no other way (SDM 3A, 4.1.2); going there
 ; always makes the rare case the tested one. The code runs from a copy at the start of a page below
-; 4 GiB (struct jump_page, jump.h), so it must be position-independent.
+; 4 GiB (struct jump_page, jump.h), so it must be position-independent; under the new tables that
+; page is read-only and the next one, with the stack, is data.
 ;
 ; In: rdi = the page, identity-mapped. Out, to the entry: rdi = struct boot_info, 4-level paging,
-; interrupts off, CR4 = PAE, EFER with NXE, a stack of about 2 KiB.
+; interrupts off, CR4 = PAE, EFER with NXE, a stack of 4 KiB.
 
 %define AT(label)	(label - jump_code_start)
 %define PAGE_ROOT	0x800
 %define PAGE_ENTRY	0x808
 %define PAGE_INFO	0x810
-%define PAGE_END	0x1000
+%define STACK_TOP	0x2000
 
 %define CODE64	0x08
 %define DATA	0x10
@@ -36,7 +37,7 @@ jump_code_start:
 	cli
 	cld
 	mov	rbx, rdi
-	lea	rsp, [rbx + PAGE_END]
+	lea	rsp, [rbx + STACK_TOP]
 
 	; Paging cannot be turned off with PCIDE set, nor WP cleared with CET set.
 	mov	rax, cr4

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The page that the loader leaves the firmware's world through (jump.asm). */
+/* The two pages that the loader leaves the firmware's world through (jump.asm). */
 #pragma once
 
 #include "vmm/types.h"
@@ -12,12 +12,13 @@ struct jump_page {
 	uint64_t root;	/* 0x800: CR3, below 4 GiB */
 	uint64_t entry; /* 0x808 */
 	uint64_t info;	/* 0x810: physical address of struct boot_info */
-	uint8_t stack[PAGE_SIZE - JUMP_CODE_MAX - 24];
+	uint8_t unused[PAGE_SIZE - JUMP_CODE_MAX - 24];
+	uint8_t stack[PAGE_SIZE]; /* up to 0x2000, on a page that is writable and not executable */
 };
 
 _Static_assert(offsetof(struct jump_page, root) == 0x800, "jump.asm");
 _Static_assert(offsetof(struct jump_page, info) == 0x810, "jump.asm");
-_Static_assert(sizeof(struct jump_page) == 4096, "jump.asm: the stack's top");
+_Static_assert(sizeof(struct jump_page) == 0x2000, "jump.asm: the stack's top");
 
 extern const uint8_t jump_code_start[] __attribute__((visibility("hidden")));
 extern const uint8_t jump_code_end[] __attribute__((visibility("hidden")));

@@ -103,10 +103,11 @@ HV_MUST_CHECK bool loader_load_hypervisor(struct loader *loader, uint64_t *entry
 
 /*
  * Builds the tables that the hypervisor starts on: low 4 GiB and all RAM of `map` identity-mapped,
- * the hypervisor at its linked address with each segment's own permissions. Returns false after a
- * message.
+ * the hypervisor at its linked address with each segment's own permissions. Nothing is writable and
+ * executable; of the identity map only `jump_page` is executable. Returns false after a message.
  */
-HV_MUST_CHECK bool loader_build_tables(struct loader *loader, const struct efi_map *map);
+HV_MUST_CHECK bool loader_build_tables(struct loader *loader, const struct efi_map *map,
+				       uint64_t jump_page);
 
 /* ---- handover.c ---- */
 
