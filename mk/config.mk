@@ -52,8 +52,7 @@ THIRD_PARTY_INCLUDES := -isystem $(ZYDIS)/include -isystem $(ZYDIS)/src -isystem
 
 WARNINGS := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wundef -Wvla -Werror
-LANGUAGE := -std=gnu11 -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -Ulinux -Uunix \
-	-DBULKHEAD_VERSION='"$(VERSION)"'
+LANGUAGE := -std=gnu11 -fno-strict-aliasing -ffile-prefix-map=$(CURDIR)=. -Ulinux -Uunix
 
 # Each compilation also depends on a file that holds its flags: a change of them rebuilds.
 # $(call flags_file,name,flags)
@@ -68,3 +67,8 @@ $(BUILD)/gen/%.h: guest/tables/%.asl mk/config.mk
 	$(Q)mkdir -p $(@D)
 	$(Q)iasl -tc -ve -p $(@D)/$* $< > $(@D)/$*.log 2>&1 || { cat $(@D)/$*.log >&2; exit 1; }
 	$(Q)sed -n 's/^unsigned char/static const unsigned char/; /^static/,/^};/p' $(@D)/$*.hex > $@
+
+# "version.h": BULKHEAD_VERSION, the text.
+$(BUILD)/gen/version.h: Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '%s\n' '/* Generated. */' '#pragma once' '#define BULKHEAD_VERSION "$(VERSION)"' > $@
