@@ -60,7 +60,7 @@ include mk/host.mk
 include mk/payload.mk
 include mk/lint.mk
 
-.PHONY: all run image guests test test-long bench fuzz lint deps clean help coverage unit e2e FORCE
+.PHONY: all run image guests test test-long bench fuzz lint deps clean help coverage unit e2e reproducible FORCE
 FORCE:
 
 ## all: the hypervisor (build/bulkhead.elf) and the UEFI loader (build/BOOTX64.EFI)
@@ -80,13 +80,17 @@ image: $(BUILD)/BOOTX64.EFI
 guests:
 	$(Q)tools/mkguests
 
-## test: lint, unit tests, short fuzzing, end-to-end tests; the last line counts them
+## test: lint, unit tests, short fuzzing, reproducibility, end-to-end tests; the last line counts them
 test:
-	$(Q)tests/run lint unit fuzz e2e
+	$(Q)tests/run lint unit fuzz reproducible e2e
 
 ## test-long: the same with longer fuzzing and the end-to-end cases marked long
 test-long:
-	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-300} E2E_LONG=1 tests/run lint unit fuzz e2e
+	$(Q)FUZZ_SECONDS=$${FUZZ_SECONDS:-300} E2E_LONG=1 tests/run lint unit fuzz reproducible e2e
+
+## reproducible: builds the committed tree in two places and compares the results
+reproducible:
+	$(Q)tools/check-reproducible
 
 ## e2e: the end-to-end tests alone; one case: make e2e ONLY=<pattern>
 e2e: all payloads
