@@ -26,7 +26,8 @@ PURE_OTHER := \
 	arch/x86/paging.c \
 	$(sort $(wildcard arch/x86/svm/decode*.c)) \
 	arch/x86/svm/npt.c \
-	boot/boot_info.c
+	boot/boot_info.c \
+	boot/multiboot2/parse.c
 PURE_C := $(call find_sources,vmm guest,c) $(wildcard $(PURE_OTHER))
 
 # Guest ACPI tables: guest/tables/dsdt.asl becomes build/gen/dsdt.h, included as "dsdt.h", with

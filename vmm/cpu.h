@@ -26,10 +26,14 @@ struct cpu {
 	uint32_t apic_id;
 	struct timer_queue timers;
 	struct run_queue run_queue;
-	struct vcpu *loaded; /* whose state this CPU's registers hold, or NULL */
 	_Atomic(struct vcpu *)
 		running; /* in vcpu_run() now, or NULL: for kicks and fault reports */
 	_Atomic(struct cpu_work *) mailbox;
+	_Atomic bool attention;	 /* look at mailbox, timers and run queue before the next entry */
+	uint64_t timer_deadline; /* that the hardware timer is programmed to */
+	uint64_t turn_start;	 /* platform_now() when the running vCPU's turn began */
+	struct timer slice;	 /* ends the running vCPU's turn while others wait */
+	unsigned placed;	 /* vCPUs that are placed here; the boot CPU's only */
 	uint64_t idle_ticks;
 	void *arch;    /* struct x86_cpu */
 	void *backend; /* the vendor's per-CPU block */
@@ -42,6 +46,16 @@ extern unsigned cpu_count;
 /* Prepares the VMM's part of a zeroed struct. */
 void cpu_init(struct cpu *cpu, unsigned id, uint32_t apic_id);
 
+/* Makes a CPU look at its mailbox, timers and run queue soon. Any CPU, itself too. */
+void cpu_kick(struct cpu *cpu);
+
+/*
+ * Does what has come due on this CPU (timers) between two guest entries, and programs its timer for
+ * the next. Returns true where the running vCPU must give way: work in the mailbox, the console, or
+ * a vCPU that should run first.
+ */
+bool cpu_service(struct cpu *cpu);
+
 /* Puts work into a CPU's mailbox and kicks it. Its function is called once, from cpu_main() on that
  * CPU. */
 void cpu_post(struct cpu *cpu, struct cpu_work *work);
@@ -52,5 +66,6 @@ void cpu_post(struct cpu *cpu, struct cpu_work *work);
  */
 HV_NORETURN void cpu_main(struct cpu *cpu);
 
-/* Sets what the boot CPU does in each round of cpu_main(): the management console's pump. */
-void cpu_set_background(void (*function)(void));
+/* Sets what the boot CPU does in each round of cpu_main() where busy() says so: the management
+ * console's pump. */
+void cpu_set_background(bool (*busy)(void), void (*pump)(void));

@@ -14,8 +14,8 @@
 
 enum emul_result {
 	EMUL_DONE,	  /* executed; rip and registers are the new ones */
-	EMUL_CONTINUE,	  /* a repeated string instruction did some rounds: state is consistent,
-			     execute again */
+	EMUL_CONTINUE,	  /* a repeated string instruction did some rounds, or a locked one lost a
+			     race: state is consistent, execute again */
 	EMUL_FAULT,	  /* emulation->fault is to be injected; nothing else changed */
 	EMUL_UNSUPPORTED, /* not an instruction that is known here; nothing changed */
 };
@@ -29,7 +29,11 @@ struct emul_fault {
 
 struct emulation;
 
-/* Each returns 0, or -EFAULT with emulation->fault filled. Sizes are 1, 2, 4 or 8. */
+/*
+ * How the emulator reaches the world. Each returns 0, or -EFAULT with emulation->fault filled.
+ * Sizes are 1, 2, 4 or 8. Linear addresses were checked against their segment, or for being
+ * canonical.
+ */
 struct emul_ops {
 	/* Memory at a linear address; may cross a page. write: WALK_* permission is checked before
 	 * anything changes. */
@@ -37,10 +41,21 @@ struct emul_ops {
 	int (*write)(struct emulation *emulation, uint64_t linear, unsigned size, uint64_t value);
 	/* Fails where a later write to the place would: called before read-modify-write reads. */
 	int (*probe_write)(struct emulation *emulation, uint64_t linear, unsigned size);
+	/*
+	 * Stores `desired` where memory still holds `expected` (what read() gave), atomically
+	 * against the VM's other vCPUs where the place is RAM: LOCK. -EAGAIN where it changed
+	 * meanwhile.
+	 */
+	int (*exchange)(struct emulation *emulation, uint64_t linear, unsigned size,
+			uint64_t expected, uint64_t desired);
+	/* Whether the guest's privilege allows the port: IOPL, and the TSS's bitmap. */
+	int (*port_check)(struct emulation *emulation, uint16_t port, unsigned size);
 	int (*port_in)(struct emulation *emulation, uint16_t port, unsigned size, uint64_t *value);
 	int (*port_out)(struct emulation *emulation, uint16_t port, unsigned size, uint64_t value);
 	int (*cr_read)(struct emulation *emulation, unsigned cr, uint64_t *value);
 	int (*cr_write)(struct emulation *emulation, unsigned cr, uint64_t value);
+	/* The segment register, SEG_ES .. SEG_GS. Valid until the emulation ends; never fails. */
+	const struct segment *(*segment)(struct emulation *emulation, enum vcpu_seg seg);
 };
 
 struct emulation {
@@ -49,9 +64,9 @@ struct emulation {
 	uint64_t *gpr; /* 16, indexed by enum gpr */
 	uint64_t rip;
 	uint64_t rflags;
-	uint64_t cr0; /* PE: real mode or protected; efer: long mode */
-	uint64_t efer;
-	const struct segment *segments; /* SEG_ES .. SEG_GS */
+	uint64_t cr0;  /* PE: real mode or protected */
+	uint64_t cr4;  /* LA57, UMIP */
+	uint64_t efer; /* LMA */
 	unsigned cpl;
 	struct emul_fault fault;
 };

@@ -19,7 +19,8 @@ RB_HEAD(vcpu_tree, vcpu);
 struct run_queue {
 	struct spinlock lock;
 	struct vcpu_tree tree;
-	unsigned count;	  /* runnable vCPUs, without the one that runs */
+	_Atomic unsigned
+		count;	  /* vCPUs that wait, without the one that runs; read without the lock */
 	uint64_t minimum; /* virtual run time that newcomers start from */
 };
 
@@ -35,9 +36,11 @@ struct vcpu *sched_pick(struct run_queue *queue);
 /* Takes a queued vCPU out, if it is there. */
 void sched_remove(struct run_queue *queue, struct vcpu *vcpu);
 
-/* Accounts for time (ticks) that the vCPU ran. */
-void sched_charge(struct run_queue *queue, struct vcpu *vcpu, uint64_t ticks);
+/* Accounts for time (platform_now() ticks) that the vCPU ran; while it is not queued. */
+void sched_charge(struct vcpu *vcpu, uint64_t ticks);
 
-/* Whether another vCPU waits that should run before the running one goes on (it woke, and has had
- * less). */
-bool sched_should_yield(struct run_queue *queue, const struct vcpu *running);
+/*
+ * Whether a vCPU waits that should run before one whose virtual run time is `runtime` by now goes
+ * on: it woke, and has had less.
+ */
+bool sched_should_yield(struct run_queue *queue, uint64_t runtime);

@@ -95,3 +95,7 @@ static inline bool ranges_overlap(uint64_t a, uint64_t a_length, uint64_t b, uin
 {
 	return a < b + b_length && b < a + a_length;
 }
+
+/* For the functions that <bsd/sys/tree.h> generates: private to the file, and not all of them used.
+ */
+#define HV_GENERATED __attribute__((unused)) static

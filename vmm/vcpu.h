@@ -10,6 +10,8 @@
 #include <bsd/sys/tree.h>
 
 #include "vmm/backend.h"
+#include "vmm/kvm_pv.h"
+#include "vmm/msr.h"
 #include "vmm/types.h"
 #include "vmm/vm_exit.h"
 
@@ -48,20 +50,29 @@ enum vcpu_request {
 	VCPU_REQUEST_YIELD = 1 << 5, /* back to the scheduler: slice over, or work for the CPU */
 	VCPU_REQUEST_FLUSH = 1 << 6, /* nested translations changed */
 	VCPU_REQUEST_CLOCK = 1 << 7, /* write the paravirtual clock and steal time anew */
+	VCPU_REQUEST_WAKE = 1 << 8,  /* end HLT without an interrupt: a paravirtual kick */
 };
 
-enum vcpu_state_kind {
-	VCPU_OFFLINE,	/* not started, or its VM is stopped */
-	VCPU_WAIT_SIPI, /* after INIT, as an application processor */
-	VCPU_RUNNABLE,	/* in a run queue or running */
+/* How the scheduler sees it. */
+enum vcpu_run_state {
+	VCPU_OFFLINE,  /* not started, or its VM is stopped */
+	VCPU_BLOCKED,  /* nothing to run until somebody requests something */
+	VCPU_RUNNABLE, /* in a run queue or running */
+};
+
+/* What its guest is doing; touched by its own CPU only. */
+enum vcpu_activity {
+	VCPU_ACTIVE,
 	VCPU_HALTED,	/* HLT: until an interrupt, NMI, INIT */
+	VCPU_WAIT_SIPI, /* after INIT, as an application processor */
 };
 
-/* What a handler says of the vCPU after an exit. */
+/* What becomes of a vCPU after an exit, or after vcpu_run(). */
 enum vcpu_verdict {
 	VCPU_RESUME, /* enter again */
 	VCPU_IDLE,   /* halted or waiting for SIPI */
-	VCPU_STOP,   /* vm_stop() was called */
+	VCPU_YIELD,  /* back to the scheduler, runnable */
+	VCPU_STOP,   /* for good: its VM is stopping */
 };
 
 struct vcpu_stats {
@@ -84,24 +95,21 @@ struct vcpu {
 	struct lapic *lapic; /* guest/dev/lapic.c */
 	struct vcpu_stats stats;
 
-	unsigned id;		/* index in its VM, and its local APIC ID */
-	struct cpu *cpu;	/* where it is placed */
-	_Atomic uint32_t state; /* enum vcpu_state_kind */
+	unsigned id;		     /* index in its VM, and its local APIC ID */
+	struct cpu *cpu;	     /* where it is placed */
+	_Atomic uint32_t state;	     /* enum vcpu_run_state */
+	enum vcpu_activity activity; /* changed by its own CPU only */
 	_Atomic uint32_t sipi_vector;
 	bool nmi_pending;
+	bool window_requested; /* backend->request_window() was called for an interrupt */
 
 	/* The scheduler's, under the run queue's lock. */
 	RB_ENTRY(vcpu) run_node;
 	uint64_t virtual_runtime; /* ticks of its CPU that it used, relative to the queue's */
 	bool queued;
 
-	/* Paravirtual clock and steal time (guest/kvm_pv.c); 0: off. */
-	uint64_t pv_clock_msr;
-	uint64_t pv_steal_msr;
-	uint64_t steal_ticks; /* runnable but not running, in all */
-	uint64_t runnable_since;
-	uint32_t pv_clock_version;
-	uint32_t pv_steal_version;
+	struct vcpu_pv pv;     /* vmm/kvm_pv.c */
+	struct vcpu_msrs msrs; /* vmm/msr.c */
 };
 
 /* Makes a vCPU with number `id` (0-based) of vm, to run on `cpu`, in state VCPU_OFFLINE. Errors:
@@ -116,7 +124,13 @@ void vcpu_destroy(struct vcpu *vcpu);
 void vcpu_request(struct vcpu *vcpu, uint32_t bits);
 
 /*
- * Runs the vCPU on its CPU until it idles, stops, or is asked to yield.
+ * Puts the boot vCPU (id 0) or an application processor into its state after power-on; the caller
+ * then sets where the boot vCPU starts. While it does not run.
+ */
+void vcpu_power_on(struct vcpu *vcpu);
+
+/*
+ * Runs the vCPU on its CPU until it idles, stops, or is asked to yield: never returns VCPU_RESUME.
  */
 enum vcpu_verdict vcpu_run(struct vcpu *vcpu);
 

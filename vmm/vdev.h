@@ -50,4 +50,22 @@ struct vdev {
 	const struct vdev_type *type;
 	struct vm *vm;
 	void *state;
+	/* Where a device has one state for each vCPU: how many (0: a single one), and the bytes
+	 * from one to the next. */
+	unsigned instances;
+	uint32_t stride;
 };
+
+/*
+ * Saves a device: gives every field as one line "rtc.index = 12" or, with instances,
+ * "lapic.1.isr = 0 0 80 0" to `put`. Numbers are hexadecimal. While the VM does not run.
+ */
+void vdev_save(const struct vdev *vdev, void (*put)(void *context, const char *line),
+	       void *context);
+
+/*
+ * Stores one such line (a NUL ends it) into the device. Errors: -ENOENT where it is another
+ * device's, or names a field or instance that is not there; -EINVAL where its values are not as
+ * many numbers as the field takes, each of its size. After all lines, type->restored() is called.
+ */
+HV_MUST_CHECK int vdev_restore_line(struct vdev *vdev, const char *line);

@@ -8,11 +8,13 @@
  */
 #pragma once
 
+#include <stdarg.h>
 #include <stdatomic.h>
 
 #include "vmm/bus.h"
 #include "vmm/config.h"
-#include "vmm/console.h"
+#include "vmm/vm_console.h"
+#include "vmm/cpu.h"
 #include "vmm/gpa_space.h"
 #include "vmm/irq.h"
 #include "vmm/spinlock.h"
@@ -48,6 +50,7 @@ struct vm {
 	struct gpa_space space;
 	struct vm_ram_block *ram_blocks;
 	unsigned ram_block_count;
+	unsigned ram_block_capacity;
 	uint64_t ram_low;  /* bytes of RAM from address 0 up */
 	uint64_t ram_high; /* bytes of RAM from 4 GiB up */
 
@@ -64,6 +67,7 @@ struct vm {
 	uint64_t tsc_offset;
 	uint64_t start_tick;	   /* platform_now() when it started: its clocks' zero */
 	uint64_t wall_clock_start; /* seconds since 1970 then */
+	struct cpu_work reap_work;
 	struct vm *next;
 };
 
@@ -71,9 +75,54 @@ struct vm {
 #define VM_RAM_LOW_MAX	 GIB(3)
 #define VM_RAM_HIGH_BASE GIB(4)
 
+/*
+ * What makes a VM a machine, from guest/: set once by boot/main.c, since vmm/ does not know guest/.
+ */
+struct guest_ops {
+	/* Makes the devices of a VM (whose vCPUs exist) and resets them. Errors: negative errno. */
+	int (*devices_create)(struct vm *vm);
+	void (*devices_destroy)(struct vm *vm);
+	/* Puts the guest's images, tables and the boot vCPU's registers in place. Errors: negative
+	 * errno after storing a sentence. */
+	int (*load)(struct vm *vm, char *why, size_t why_size);
+};
+
+extern const struct guest_ops *guest_ops;
+
+/* Makes a VM from its configuration, stopped. Boot CPU only, as are all but the last three here.
+ * Errors: -ENOMEM. */
+HV_MUST_CHECK int vm_create(const struct vm_config *config, struct vm **out);
+
+/*
+ * Gives a stopped VM memory, devices, a loaded guest and running vCPUs. Errors: -EBUSY (it is not
+ * stopped), -ENOMEM, those of loading; a sentence in `why`; nothing is left behind.
+ */
+HV_MUST_CHECK int vm_start(struct vm *vm, char *why, size_t why_size);
+
+/* The first of all VMs, in the order of creation; follow ->next. */
+struct vm *vm_first(void);
+
+/* The VM of that name, or NULL. */
+struct vm *vm_find(const char *name);
+
+/* Who hears that a VM has stopped (its memory is free, its reason is set), on the boot CPU. */
+void vm_set_stopped_hook(void (*hook)(struct vm *vm));
+
+/* VMs that are not stopped. */
+unsigned vm_running_count(void);
+
+/* "stopped", "running", "stopping". */
+const char *vm_state_name(const struct vm *vm);
+
+/* Host memory that a VM costs beside its RAM, in bytes: nested tables and all else. */
+uint64_t vm_table_bytes(const struct vm *vm);
+
 /* Asks a VM to stop, now and for the first reason given: may be called by any CPU, in any handler.
  */
 HV_PRINTF(2, 3) void vm_stop(struct vm *vm, const char *reason, ...);
 
 /* The same, but it starts again afterwards: the guest's or the user's reset. */
 HV_PRINTF(2, 3) void vm_restart(struct vm *vm, const char *reason, ...);
+
+/* A vCPU has left for good. The last one has the VM reaped on the boot CPU. By vcpu_run() only. */
+void vm_vcpu_left(struct vm *vm);

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From an exit to what is done about it. */
+#pragma once
+
+#include "vmm/vcpu.h"
+#include "vmm/vm_exit.h"
+
+/*
+ * Carries out what the guest's instruction or the event asks for: registers, devices, injected
+ * faults. The vCPU is then entered again, unless its activity is no longer VCPU_ACTIVE or something
+ * was requested of it.
+ */
+void exit_dispatch(struct vcpu *vcpu, const struct vm_exit *exit);
