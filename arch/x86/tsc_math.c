@@ -70,3 +70,16 @@ uint32_t tsc_to_timer_count(uint64_t ticks, uint64_t timer_hz, uint64_t tsc_hz)
 
 	return count >= UINT32_MAX ? UINT32_MAX : (uint32_t)count + 1;
 }
+
+uint64_t tsc_median(uint64_t *values, unsigned count)
+{
+	for (unsigned i = 1; i < count; i++) {
+		uint64_t value = values[i];
+		unsigned at = i;
+
+		for (; at > 0 && values[at - 1] > value; at--)
+			values[at] = values[at - 1];
+		values[at] = value;
+	}
+	return values[count / 2];
+}

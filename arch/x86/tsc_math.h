@@ -47,3 +47,7 @@ static inline uint64_t tsc_reference_elapsed(uint64_t start, uint64_t end, uint6
  * not fire early, at least 1 and at most 2^32 - 1 (then it fires early and is to be armed again).
  */
 uint32_t tsc_to_timer_count(uint64_t ticks, uint64_t timer_hz, uint64_t tsc_hz);
+
+/* The median of `count` (odd) values, which are sorted in place: what a disturbance or two of a
+ * measurement do not change. */
+uint64_t tsc_median(uint64_t *values, unsigned count);

@@ -88,6 +88,16 @@ static void counts_no_less_than_asked(void **state)
 	assert_int_equal(tsc_to_timer_count(UINT64_MAX, 1000000000, 1000), 0xffffffff);
 }
 
+static void finds_the_median(void **state)
+{
+	uint64_t one[] = {7}, five[] = {9, 1, UINT64_MAX, 4, 0}, equal[] = {3, 3, 3};
+
+	(void)state;
+	assert_int_equal(tsc_median(one, 1), 7);
+	assert_int_equal(tsc_median(five, 5), 4);
+	assert_int_equal(tsc_median(equal, 3), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -96,6 +106,7 @@ int main(void)
 		cmocka_unit_test(prefers_the_longer_of_equal_samples),
 		cmocka_unit_test(follows_a_counter_round_its_end),
 		cmocka_unit_test(counts_no_less_than_asked),
+		cmocka_unit_test(finds_the_median),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
