@@ -9,7 +9,8 @@
 # vmm/heap.c instead.
 # tests/fuzz/fuzz_NAME.c becomes build/fuzz/fuzz_NAME; its seeds are in tests/fuzz/corpus/NAME/.
 
-HOST_INCLUDES := -I. -I$(BUILD)/gen -Itests/unit $(THIRD_PARTY_INCLUDES)
+# musl declares strlcpy() and strlcat() in <string.h>; here libbsd does, over glibc's.
+HOST_INCLUDES := -DLIBBSD_OVERLAY -isystem /usr/include/bsd -I. -I$(BUILD)/gen -Itests/unit $(THIRD_PARTY_INCLUDES)
 HOST_FLAGS    := $(LANGUAGE) -g -O1 -fno-omit-frame-pointer $(THIRD_PARTY_DEFINES) $(HOST_INCLUDES)
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -59,7 +60,7 @@ $(eval $(call host_build,cov,$(TEST_CC),$(COV_FLAGS),$(HOST_FLAGS)))
 # A cycle between the two archives is allowed: pure code calls the platform, fakes call pure code.
 # $(call host_link,kind,test)
 host_link = -Wl,--start-group $(if $(filter $(REAL_HEAP_TESTS),$(2)),$(BUILD)/$(1)/vmm/heap.o) \
-	$(BUILD)/$(1)/libfake.a $(BUILD)/$(1)/libpure.a -Wl,--end-group
+	$(BUILD)/$(1)/libfake.a $(BUILD)/$(1)/libpure.a -Wl,--end-group -lbsd
 
 $(BUILD)/tests/%: $(BUILD)/host/tests/unit/%.o $(BUILD)/host/libpure.a $(BUILD)/host/libfake.a
 	$(call say,LD,$@)
