@@ -62,7 +62,8 @@ static int take_key(void *user, const char *section, const char *name, const cha
 	struct file_walk *walk = user;
 
 	(void)line;
-	if (name == NULL || value == NULL || strncmp(section, "vm ", 3) != 0)
+	if (name == NULL || value == NULL || strncmp(section, "vm", 2) != 0 ||
+	    (section[2] != ' ' && section[2] != '\t'))
 		return 1;
 	if (strcmp(name, "kernel") == 0 || strcmp(name, "initrd") == 0)
 		report_file(walk, value, strlen(value));

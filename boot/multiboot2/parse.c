@@ -105,7 +105,7 @@ static void take_config(struct boot_info *info, const char *path, uint64_t base,
 	}
 	info->config = base;
 	info->config_length = length;
-	strlcpy(info->config_path, path, sizeof(info->config_path));
+	hv_snprintf(info->config_path, sizeof(info->config_path), "%s", path);
 }
 
 /* A module's command line: the first word is its path as the config names it. */
@@ -155,7 +155,7 @@ static void take_module(struct boot_info *info, const struct tag *tag)
 		       BOOT_IMAGES_MAX);
 		return;
 	}
-	strlcpy(image->path, path, sizeof(image->path));
+	hv_snprintf(image->path, sizeof(image->path), "%s", path);
 	image->base = base;
 	image->length = end - base;
 	info->image_count++;
@@ -263,8 +263,8 @@ int multiboot2_parse(struct boot_info *info, const uint8_t *data, size_t size, u
 
 	info->magic = BOOT_INFO_MAGIC;
 	info->size = sizeof(*info);
-	strlcpy(info->loader, "multiboot2", sizeof(info->loader));
-	strlcpy(info->config_path, CONFIG_PATH, sizeof(info->config_path));
+	hv_snprintf(info->loader, sizeof(info->loader), "%s", "multiboot2");
+	hv_snprintf(info->config_path, sizeof(info->config_path), "%s", CONFIG_PATH);
 	*why = "the boot information has no valid size";
 	if (total < INFO_HEADER || total > size ||
 	    boot_info_add_memory(info, address, total, BOOT_MEMORY_BOOT) != 0)

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Unit tests of vmm/config_files.c. */
+#include "vmm/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+static char found[4096];
+
+static void collect(void *context, const char *path)
+{
+	assert_ptr_equal(context, found);
+	strcat(found, path);
+	strcat(found, "|");
+}
+
+/* Walks a copy with no byte behind its end, so that the sanitizer sees a read too far. */
+static const char *walk(const char *text, size_t length)
+{
+	char *copy = malloc(length > 0 ? length : 1);
+
+	assert_non_null(copy);
+	memcpy(copy, text, length);
+	found[0] = 0;
+	config_for_each_file(copy, length, collect, found);
+	free(copy);
+	return found;
+}
+
+static void finds_every_file_key(void **state)
+{
+	static const char text[] = "[host]\non-idle = poweroff\n"
+				   "[vm web]\nvcpus = 2\nkernel = /guests/vmlinuz\n"
+				   "initrd = /guests/initrd.img ; comment\r\n"
+				   "module = /a/mod one two\nmodule=/a/other\n"
+				   "cmdline = kernel=/no\n"
+				   "[vm db]\nkernel: /guests/vmlinuz";
+
+	(void)state;
+	assert_string_equal(walk(text, sizeof(text) - 1),
+			    "/guests/vmlinuz|/guests/initrd.img|/a/mod|/a/other|/guests/vmlinuz|");
+}
+
+static void ignores_files_outside_of_vms(void **state)
+{
+	static const char text[] = "kernel = /a\n[host]\nkernel = /b\n[vm]\ninitrd = /c\n"
+				   "; kernel = /d\n[vm x]\nkernel =\nkernel\nmodule = \n";
+
+	(void)state;
+	assert_string_equal(walk(text, sizeof(text) - 1), "");
+}
+
+static void passes_over_garbage(void **state)
+{
+	static const char text[] = "\xef\xbb\xbf[vm x\nnonsense\n\0\0=\n[vm y]\n=\nkernel=/k\0x\n"
+				   "initrd = /i\n";
+
+	(void)state;
+	assert_string_equal(walk(text, sizeof(text) - 1), "/k x|/i|");
+	assert_string_equal(walk("", 0), "");
+}
+
+static void passes_over_long_lines_and_paths(void **state)
+{
+	static char text[8192];
+
+	(void)state;
+	memset(text, 0, sizeof(text));
+	strcpy(text, "[vm x]\nkernel = /");
+	memset(text + strlen(text), 'k', CONFIG_PATH_MAX - 1);
+	strcat(text, "\ninitrd = /");
+	memset(text + strlen(text), 'i', CONFIG_PATH_MAX - 2);
+	strcat(text, "\ncmdline = ");
+	memset(text + strlen(text), 'c', 5000);
+	strcat(text, "\nmodule = /m\n");
+	walk(text, strlen(text));
+	assert_int_equal(strcspn(found, "|"), CONFIG_PATH_MAX - 1);
+	assert_string_equal(strchr(found, '|'), "|/m|");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_every_file_key),
+		cmocka_unit_test(ignores_files_outside_of_vms),
+		cmocka_unit_test(passes_over_garbage),
+		cmocka_unit_test(passes_over_long_lines_and_paths),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
