@@ -113,26 +113,6 @@ static uint32_t fault_cpu_id(void)
 	return cpu ? cpu->id : 0;
 }
 
-/* Makes this CPU the one that reports; does not return where another is, or where it is already. */
-static void fault_begin(const char *what, uint64_t rip)
-{
-	uint32_t owner = FAULT_NOBODY;
-	uint32_t self = fault_cpu_id();
-
-	if (atomic_compare_exchange_strong(&fault_owner, &owner, self)) {
-		if (fault_stop_others)
-			fault_stop_others();
-		return;
-	}
-	if (owner != self)
-		fault_park();
-	/* The formatter may be what faults: not a third time. */
-	atomic_store(&fault_owner, FAULT_NOBODY - 1);
-	fault_write("\nHOST FAULT while reporting a fault\n");
-	fault_print("%s at 0x%llx\n", what, (unsigned long long)rip);
-	fault_finish();
-}
-
 static void fault_print_address(uint64_t address, uint64_t lookup)
 {
 	uint64_t offset;
@@ -143,6 +123,41 @@ static void fault_print_address(uint64_t address, uint64_t lookup)
 			    (unsigned long long)(offset + (address - lookup)));
 	else
 		fault_print("  0x%016llx\n", (unsigned long long)address);
+}
+
+/*
+ * A fault in the report. It may be the driver's output that faults, so what is left to say goes to
+ * the last resort; where that faults, nothing is said, and where the end does, the CPU halts.
+ */
+HV_NORETURN static void fault_nested(const char *what, uint64_t rip)
+{
+	static unsigned depth; /* touched by the reporting CPU alone */
+
+	depth++;
+	if (depth == 1) {
+		fault_write = panic_serial_write;
+		fault_write("\nHOST FAULT while reporting a fault\n");
+		fault_print("%s\n", what);
+		fault_print_address(rip, rip);
+	}
+	if (depth <= 2)
+		fault_finish();
+	fault_park();
+}
+
+/* Makes this CPU the one that reports; does not return where another is, or where it is already. */
+static void fault_begin(const char *what, uint64_t rip)
+{
+	uint32_t owner = FAULT_NOBODY;
+	uint32_t self = fault_cpu_id();
+
+	if (!atomic_compare_exchange_strong(&fault_owner, &owner, self)) {
+		if (owner == self)
+			fault_nested(what, rip);
+		fault_park();
+	}
+	if (fault_stop_others)
+		fault_stop_others();
 }
 
 /*
