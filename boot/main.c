@@ -1,76 +1,271 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Prints what the machine's firmware handed over on COM1 and halts. */
+/*
+ * hv_main(): the boot sequence, and the only place that knows everybody.
+ */
+#include "boot/main.h"
+
 #include "boot/boot_info.h"
+#include "boot/guests.h"
+#include "boot/report.h"
+#include "boot/serial.h"
 
-#include "arch/x86/control.h"
-#include "arch/x86/io.h"
-#include "vmm/format.h"
+#include "arch/x86/acpi.h"
+#include "arch/x86/acpi_power.h"
+#include "arch/x86/apic.h"
+#include "arch/x86/fault.h"
+#include "arch/x86/idt.h"
+#include "arch/x86/ioapic.h"
+#include "arch/x86/machine_check.h"
+#include "arch/x86/memory.h"
+#include "arch/x86/panic_serial.h"
+#include "arch/x86/percpu.h"
+#include "arch/x86/smp.h"
+#include "arch/x86/svm/backend.h"
+#include "arch/x86/tsc.h"
+#include "version.h"
+#include "vmm/config.h"
+#include "vmm/console.h"
+#include "vmm/cpu.h"
+#include "vmm/cpuid.h"
+#include "vmm/log.h"
+#include "vmm/page_alloc.h"
+#include "vmm/platform.h"
+#include "vmm/shell.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
 
+#include <errno.h>
 #include <string.h>
 
-#define COM1 0x3f8
+/* In the order in which they are tried. */
+static const struct vcpu_backend *const backends[] = {&svm_backend};
 
-void hv_main(struct boot_info *info);
+static struct boot_info *boot_info;
+static struct acpi_info acpi;
+static struct config config;
 
-static void com1_write(const char *text)
+/* ---- console ---- */
+
+/* Before there is a console: as a fault report goes out. */
+static void early_sink(enum log_level level, const char *line)
 {
-	for (; *text != 0; text++) {
-		while ((io_in8(COM1 + 5) & 0x20) == 0)
-			cpu_pause();
-		io_out8(COM1, (uint8_t)*text);
+	(void)level;
+	panic_serial_write(line);
+	panic_serial_write("\n");
+}
+
+static void console_sink(enum log_level level, const char *line)
+{
+	if (level > LOG_DEBUG)
+		console_notice(line);
+}
+
+static void start_console(void)
+{
+	serial_init(&acpi);
+	log_set_sink(console_sink);
+	cpu_set_background(console_busy, console_pump);
+}
+
+static void report(void)
+{
+	report_host(boot_info);
+}
+
+/* ---- virtualisation ---- */
+
+/* Takes the first backend that fits this CPU, and says why where none does. */
+static void choose_backend(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+		const char *why = "";
+		int error = backends[i]->probe(&why);
+
+		if (error == 0) {
+			backend = backends[i];
+			log_info("virtualisation: %s", backend->name);
+			return;
+		}
+		if (error != -ENODEV)
+			log_error("%s cannot be used: %s", backends[i]->name, why);
+	}
+	log_error("no VMs can run: this CPU offers no virtualisation that Bulkhead can use");
+}
+
+/* A CPU without it would strand the vCPUs placed on it: the machine is not what its CPUID says. */
+static void enable_backend(struct cpu *cpu)
+{
+	int error = backend == NULL ? 0 : backend->cpu_enable(cpu);
+
+	if (error != 0)
+		platform_panic("CPU %u refuses %s (error %d), which CPU 0 has", cpu->id,
+			       backend->name, -error);
+}
+
+/* ---- VMs ---- */
+
+static void config_mistake(void *context, const char *message)
+{
+	(void)context;
+	log_error("%s", message);
+}
+
+/* Guests get what is free now, less what their tables and the hypervisor's own objects may take. */
+static uint64_t memory_for_guests(void)
+{
+	uint64_t free = page_alloc_free_bytes();
+
+	return free - min_u64(free, MIB(16) + free / 64);
+}
+
+static void read_config(void)
+{
+	const char *text;
+
+	if (boot_info->config == 0) {
+		log_warning("no configuration was found at %s: no VMs", boot_info->config_path);
+		return;
+	}
+	text = platform_ram(hpa_make(boot_info->config));
+	if (config_parse(&config, text, boot_info->config_length, boot_info->config_path,
+			 config_mistake, NULL) != 0)
+		log_error("%s: memory is too short to read it whole", boot_info->config_path);
+	config_check_machine(&config, cpu_count, memory_for_guests(), boot_info->config_path,
+			     config_mistake, NULL);
+	if (config.errors != 0)
+		log_error("%s: %u mistakes; VMs that have one are left out", boot_info->config_path,
+			  config.errors);
+}
+
+static void start(struct vm *vm)
+{
+	char why[200];
+
+	if (vm_start(vm, why, sizeof(why)) != 0)
+		log_error("vm %s: not started: %s", vm->config->name, why);
+	else
+		log_info("vm %s: started", vm->config->name);
+}
+
+/* On the boot CPU, when a VM's memory is free again. */
+static void vm_stopped(struct vm *vm)
+{
+	if (vm->restart) {
+		log_info("vm %s: restarting: %s", vm->config->name, vm->stop_reason);
+		start(vm);
+		return;
+	}
+	if (console_attached() == vm)
+		console_detach();
+	log_info("vm %s: stopped: %s", vm->config->name, vm->stop_reason);
+	if (config.host.power_off_when_idle && vm_running_count() == 0) {
+		log_info("all VMs have stopped: powering off");
+		console_flush();
+		platform_power_off();
+		log_error("the machine did not power off");
 	}
 }
 
-HV_PRINTF(1, 2) static void print(const char *format, ...)
+static void create_vms(void)
 {
-	char line[256];
-	va_list arguments;
+	struct vm *vm;
 
-	va_start(arguments, format);
-	hv_vsnprintf(line, sizeof(line), format, arguments);
-	va_end(arguments);
-	com1_write(line);
+	if (backend == NULL)
+		return;
+	cpuid_policy_init();
+	guests_init(boot_info);
+	vm_set_stopped_hook(vm_stopped);
+	for (unsigned i = 0; i < config.vm_count; i++) {
+		if (vm_create(config.vms[i], &vm) != 0)
+			log_error("vm %s: no memory for it", config.vms[i]->name);
+	}
 }
 
-static void print_memory(const struct boot_info *info)
+static void start_vms(void)
 {
-	static const char *const kinds[] = {"free", "boot", "hypervisor", "acpi", "reserved"};
+	for (struct vm *vm = vm_first(); vm != NULL; vm = vm->next) {
+		if (vm->config->autostart)
+			start(vm);
+	}
+}
 
-	for (uint32_t i = 0; i < info->memory_count; i++)
-		print("  %016llx + %012llx %s\r\n", (unsigned long long)info->memory[i].base,
-		      (unsigned long long)info->memory[i].length, kinds[info->memory[i].kind]);
+/* ---- the sequence ---- */
+
+static const void *map_acpi(void *context, uint64_t address, uint64_t length)
+{
+	(void)context;
+	return memory_map_firmware(hpa_make(address), length);
+}
+
+static void read_acpi(void)
+{
+	static const struct acpi_reader reader = {.map = map_acpi};
+
+	if (acpi_parse(boot_info->rsdp, &reader, &acpi) != 0)
+		log_warning("no ACPI tables: CPUs as the loader found them, no power-off");
+}
+
+/* The loader's complaints belong into the log, where the user looks. */
+static void log_loader_messages(void)
+{
+	char *text = boot_info->messages;
+
+	while (*text != '\0') {
+		size_t length = strcspn(text, "\n");
+		bool last = text[length] == '\0';
+
+		text[length] = '\0';
+		log_warning("loader: %s", text);
+		text += length + (last ? 0 : 1);
+	}
+}
+
+/* Every other CPU comes here on its own stack, its local APIC enabled. */
+static void ap_main(struct cpu *cpu)
+{
+	machine_check_cpu_enable();
+	enable_backend(cpu);
+	cpu_main(cpu);
+}
+
+/* The boot CPU, on its own stack. */
+static void boot_cpu_main(struct cpu *cpu)
+{
+	apic_init(&acpi);
+	ioapic_init(&acpi);
+	tsc_init(&acpi);
+	apic_timer_init();
+	acpi_power_init(&acpi);
+	start_console();
+	log_loader_messages();
+	choose_backend();
+	machine_check_cpu_enable();
+	enable_backend(cpu);
+	smp_start_all(&acpi, boot_info, ap_main);
+	serial_start_interrupts(&acpi);
+	read_config();
+	create_vms();
+	shell_set_host_report(report);
+	console_start_shell();
+	start_vms();
+	cpu_main(cpu);
 }
 
 void hv_main(struct boot_info *info)
 {
 	const char *why;
-	int error = boot_info_check(info, &why);
+	struct cpu *cpu;
 
-	print("\r\nBulkhead, booted by %s: %s\r\n", info->loader, error == 0 ? "valid" : why);
-	print_memory(info);
-	for (uint32_t i = 0; i < info->image_count; i++) {
-		const uint8_t *p = (const uint8_t *)info->images[i].base;
-		unsigned sum = 0;
-
-		for (uint64_t at = 0; at < info->images[i].length; at++)
-			sum += p[at];
-		print("image %s at %llx, %llu bytes, sum %u\r\n", info->images[i].path,
-		      (unsigned long long)info->images[i].base,
-		      (unsigned long long)info->images[i].length, sum);
-	}
-	for (uint32_t i = 0; i < info->cpu_count; i++)
-		print("cpu apic %u\r\n", info->cpu_apic_ids[i]);
-	print("rsdp %llx smbios %llx framebuffer %llx %ux%u pitch %u format %u\r\n",
-	      (unsigned long long)info->rsdp, (unsigned long long)info->smbios,
-	      (unsigned long long)info->framebuffer.base, info->framebuffer.width,
-	      info->framebuffer.height, info->framebuffer.pitch, info->framebuffer.format);
-	print("config %llx, %llu bytes, %s\r\n", (unsigned long long)info->config,
-	      (unsigned long long)info->config_length, info->config_path);
-	print("hypervisor %llx + %llx\r\n", (unsigned long long)info->hypervisor_base,
-	      (unsigned long long)info->hypervisor_length);
-	print("messages:\r\n%sHALT\r\n", info->messages);
-	for (;;) {
-		cpu_cli();
-		cpu_hlt();
-	}
+	idt_init();
+	log_set_sink(early_sink);
+	log_info("Bulkhead " BULKHEAD_VERSION ", booted by %.31s", info->loader);
+	if (boot_info_check(info, &why) != 0)
+		platform_panic("the loader handed over nonsense: %s", why);
+	boot_info = memory_init(info);
+	read_acpi();
+	cpu = percpu_create(0, 0);
+	if (cpu == NULL)
+		platform_panic("no memory for the boot CPU");
+	percpu_load(cpu);
+	percpu_switch_stack(cpu, boot_cpu_main);
 }

@@ -24,15 +24,15 @@ struct module_config {
 
 struct vm_config {
 	char name[CONFIG_NAME_MAX];
-	unsigned line;		      /* of its section */
-	unsigned vcpus;		      /* default 1 */
-	struct cpu_mask cpus;	      /* default all */
+	unsigned line;	/* of its section */
+	unsigned vcpus; /* default 1 */
+	bool any_cpu;	/* names no CPUs: the default */
+	struct cpu_mask cpus;
 	uint64_t memory;	      /* bytes, whole MiB; default 256 MiB */
 	char kernel[CONFIG_PATH_MAX]; /* required */
 	char initrd[CONFIG_PATH_MAX]; /* "" where there is none */
 	char cmdline[CONFIG_CMDLINE_MAX];
-	struct module_config
-		*modules; /* CONFIG_MODULES_MAX of them where module_count > 0, else NULL */
+	struct module_config *modules; /* room for CONFIG_MODULES_MAX, or NULL */
 	unsigned module_count;
 	bool autostart; /* default yes */
 	int debug_exit; /* port, -1: none */

@@ -223,6 +223,14 @@ void console_pump(void)
 	spin_unlock(&lock);
 }
 
+void console_flush(void)
+{
+	if (line == NULL)
+		return;
+	console_pump();
+	line->flush();
+}
+
 static bool output_waits(void)
 {
 	struct vm *vm = atomic_load(&attached);

@@ -20,6 +20,9 @@ struct console_line {
 	int (*read)(void);
 	/* Whether read() has one. */
 	bool (*readable)(void);
+	/* Waits until everything queued has been sent, at most about a second: before the machine
+	 * goes off. */
+	void (*flush)(void);
 };
 
 void console_init(const struct console_line *line);
@@ -40,6 +43,9 @@ void console_pump(void);
 
 /* Whether console_pump() has something to do. Any CPU. */
 bool console_busy(void);
+
+/* Sends everything that waits, before the machine goes off. Boot CPU. */
+void console_flush(void);
 
 /* Starts the management shell: its prompt appears, and typed bytes are taken. Boot CPU. */
 void console_start_shell(void);

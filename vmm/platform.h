@@ -17,8 +17,8 @@ uint64_t platform_tick_hz(void);
 
 /*
  * Makes `cpu` notice what was put in its mailbox, queues or vCPU requests: it leaves its guest or
- * its idle loop soon. May be called by any CPU, for itself too (then the next guest entry is cut
- * short). Requests must be visible before the call.
+ * its idle loop soon. Requests must be visible before the call. From any CPU; for the calling one
+ * nothing happens, since it looks before it enters a guest or idles.
  */
 void platform_kick_cpu(struct cpu *cpu);
 

@@ -160,6 +160,7 @@ static void run_destroy(unsigned count, char *args[])
 static void reboot_host(void)
 {
 	console_write("The machine restarts.\n");
+	console_flush();
 	platform_reset();
 	console_write("The machine did not restart: its firmware names no way that works.\n");
 }
@@ -167,6 +168,7 @@ static void reboot_host(void)
 static void power_off_host(void)
 {
 	console_write("The machine powers off.\n");
+	console_flush();
 	platform_power_off();
 	console_write("The machine did not power off: its firmware names no way that works.\n");
 }

@@ -87,7 +87,7 @@ void timer_arm(struct timer_queue *queue, struct timer *timer, uint64_t deadline
 	update_next(queue);
 	spin_unlock(&queue->lock);
 	if (earliest)
-		platform_kick_cpu(queue->cpu);
+		cpu_kick(queue->cpu);
 }
 
 void timer_cancel(struct timer *timer)

@@ -41,9 +41,8 @@ void timer_queue_init(struct timer_queue *queue, struct cpu *cpu);
 void timer_init(struct timer *timer, timer_fn *function);
 
 /*
- * Arms the timer in `queue` for `deadline`, wherever it was armed before. Where it becomes the
- * earliest of another CPU's queue, that CPU is kicked; the calling CPU's own hardware timer is
- * programmed by the run loop before it enters a guest or idles.
+ * Arms the timer in `queue` for `deadline` (TIMER_NEVER disarms), wherever it was armed before.
+ * Where it becomes the queue's earliest, the queue's CPU is kicked, to program its hardware timer.
  */
 void timer_arm(struct timer_queue *queue, struct timer *timer, uint64_t deadline);
 

@@ -21,9 +21,7 @@ uint64_t platform_tick_hz(void)
 
 void platform_kick_cpu(struct cpu *cpu)
 {
-	if (cpu == this_cpu())
-		apic_send_self(VECTOR_KICK);
-	else
+	if (cpu != this_cpu())
 		apic_send_ipi(cpu->apic_id, VECTOR_KICK);
 }
 

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "boot/report.h"
+
+#include "version.h"
+#include "vmm/backend.h"
+#include "vmm/console.h"
+#include "vmm/platform.h"
+
+static void report_features(void)
+{
+	const struct backend_feature *features = backend->features();
+	unsigned column = 0;
+
+	console_printf("features   ");
+	for (; features->name != NULL; features++) {
+		console_printf("%s%-22.22s %-5s", column == 0 ? "" : " ", features->name,
+			       features->present ? "yes" : "no");
+		if (++column == 2) {
+			console_write(features[1].name == NULL ? "" : "\n           ");
+			column = 0;
+		}
+	}
+	console_write("\n");
+}
+
+static void report_memory(const struct boot_info *info)
+{
+	static const char *const kinds[] = {"free", "boot", "hypervisor", "ACPI", "reserved"};
+
+	for (uint32_t i = 0; i < info->memory_count; i++) {
+		const struct boot_memory *range = &info->memory[i];
+
+		console_printf("%s  %012llx-%012llx %8llu KiB  %s\n",
+			       i == 0 ? "map      " : "         ", (unsigned long long)range->base,
+			       (unsigned long long)(range->base + range->length - 1),
+			       (unsigned long long)(range->length >> 10), kinds[range->kind]);
+	}
+}
+
+void report_host(const struct boot_info *info)
+{
+	console_printf("bulkhead   " BULKHEAD_VERSION ", booted by %s\n", info->loader);
+	console_printf("config     %s\n", info->config == 0 ? "none" : info->config_path);
+	console_printf("clock      %llu MHz\n", (unsigned long long)(platform_tick_hz() / 1000000));
+	if (backend == NULL)
+		console_write("backend    none: no VMs can run here\n");
+	else
+		console_printf("backend    %s\n", backend->name);
+	if (backend != NULL)
+		report_features();
+	report_memory(info);
+}
