@@ -38,7 +38,6 @@
 #define ICR_PENDING (1u << 12)
 #define ICR_ASSERT  (1u << 14)
 #define ICR_LEVEL   (1u << 15)
-#define ICR_SELF    (1u << 18)
 #define ICR_OTHERS  (3u << 18)
 
 /* Delivery takes microseconds; a CPU that hangs must not hang the sender. */
@@ -119,14 +118,6 @@ static void send(uint32_t id, uint32_t command)
 void apic_send_ipi(uint32_t id, uint8_t vector)
 {
 	send(id, ICR_ASSERT | vector);
-}
-
-void apic_send_self(uint8_t vector)
-{
-	if (x2apic)
-		msr_write(X2APIC_MSR(APIC_SELF_IPI), vector);
-	else
-		send(0, ICR_SELF | ICR_ASSERT | vector);
 }
 
 void apic_send_nmi(uint32_t id)

@@ -29,7 +29,6 @@ struct acpi_info;
 #define APIC_TIMER_COUNT   0x380 /* initial */
 #define APIC_TIMER_CURRENT 0x390
 #define APIC_TIMER_DIVIDE  0x3e0
-#define APIC_SELF_IPI	   0x3f0 /* x2APIC only */
 
 /*
  * Chooses the mode (x2APIC where the CPU has it, unless the firmware asks not to), sets the
@@ -67,7 +66,6 @@ int apic_vector_in_service(void);
  * when it takes the interrupt. They do not fail: an id without a CPU is ignored by the hardware.
  */
 void apic_send_ipi(uint32_t id, uint8_t vector);
-void apic_send_self(uint8_t vector);
 void apic_send_nmi(uint32_t id);
 void apic_send_nmi_others(void);
 void apic_send_init(uint32_t id);
