@@ -109,3 +109,9 @@ void fake_guest_pass(uint64_t ticks)
 	fake_platform_advance(ticks);
 	timer_queue_run(&fake.cpu.timers, platform_now());
 }
+
+/* So that timers do not bring in the scheduler and, with it, all of the VMM. */
+void cpu_kick(struct cpu *cpu)
+{
+	platform_kick_cpu(cpu);
+}
