@@ -202,10 +202,7 @@ static void write_icw1(struct pic_chip *chip, uint8_t value)
 {
 	chip->icw1 = value;
 	chip->icw4 = 0;
-	chip->irr = 0;
-	for (unsigned input = 0; input < PIC_IRQS_PER_CHIP; input++)
-		if (is_level(chip, input))
-			chip->irr |= chip->lines & (uint8_t)(1u << input);
+	chip->irr = chip->icw1 & ICW1_LEVEL ? chip->lines : chip->lines & chip->elcr;
 	chip->isr = 0;
 	chip->imr = 0;
 	chip->lowest = 7;
