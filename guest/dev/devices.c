@@ -5,19 +5,23 @@
 #include "vmm/log.h"
 #include "vmm/vdev.h"
 #include "vmm/vm.h"
+#include "guest/dev/acpi_pm.h"
+#include "guest/dev/debug_exit.h"
 #include "guest/dev/ioapic.h"
 #include "guest/dev/lapic.h"
 #include "guest/dev/pic.h"
+#include "guest/dev/pci_host.h"
 #include "guest/dev/pit.h"
+#include "guest/dev/reset.h"
+#include "guest/dev/rtc.h"
+#include "guest/dev/uart16550.h"
 
 #include <string.h>
 
 /* In the order of creation: interrupt controllers before what interrupts. */
 static const struct vdev_type *const device_types[] = {
-	&lapic_vdev,
-	&ioapic_vdev,
-	&pic_vdev,
-	&pit_vdev,
+	&lapic_vdev,   &ioapic_vdev,   &pic_vdev,	&pit_vdev,   &rtc_vdev,
+	&acpi_pm_vdev, &pci_host_vdev, &uart16550_vdev, &reset_vdev, &debug_exit_vdev,
 };
 
 _Static_assert(ARRAY_SIZE(device_types) <= VDEVS_MAX, "struct vm has room for all devices");
@@ -38,6 +42,7 @@ int devices_create(struct vm *vm)
 		}
 		vm->vdev_count++;
 	}
+	devices_reset(vm);
 	return 0;
 }
 
