@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -13,9 +14,10 @@ static char found[4096];
 
 static void collect(void *context, const char *path)
 {
+	size_t used = strlen(found);
+
 	assert_ptr_equal(context, found);
-	strcat(found, path);
-	strcat(found, "|");
+	snprintf(found + used, sizeof(found) - used, "%s|", path);
 }
 
 /* Walks a copy with no byte behind its end, so that the sanitizer sees a read too far. */
@@ -66,17 +68,13 @@ static void passes_over_garbage(void **state)
 
 static void passes_over_long_lines_and_paths(void **state)
 {
-	static char text[8192];
+	static char filler[5001], text[8192];
 
 	(void)state;
-	memset(text, 0, sizeof(text));
-	strcpy(text, "[vm x]\nkernel = /");
-	memset(text + strlen(text), 'k', CONFIG_PATH_MAX - 1);
-	strcat(text, "\ninitrd = /");
-	memset(text + strlen(text), 'i', CONFIG_PATH_MAX - 2);
-	strcat(text, "\ncmdline = ");
-	memset(text + strlen(text), 'c', 5000);
-	strcat(text, "\nmodule = /m\n");
+	memset(filler, 'x', sizeof(filler) - 1);
+	snprintf(text, sizeof(text),
+		 "[vm x]\nkernel = /%.*s\ninitrd = /%.*s\ncmdline = %s\nmodule = /m\n",
+		 CONFIG_PATH_MAX - 1, filler, CONFIG_PATH_MAX - 2, filler, filler);
 	walk(text, strlen(text));
 	assert_int_equal(strcspn(found, "|"), CONFIG_PATH_MAX - 1);
 	assert_string_equal(strchr(found, '|'), "|/m|");
