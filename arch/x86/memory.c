@@ -191,17 +191,20 @@ static void memory_give_free(const struct boot_info *info)
 	}
 }
 
-/* Loaders hand out a physical address, or one in the image's own data. */
-static struct boot_info *memory_new_address(struct boot_info *info)
+/* Loaders hand out a physical address, in memory of kind BOOT or in the image's own data. */
+static struct boot_info *memory_new_address(const struct boot_info *info)
 {
-	if ((uintptr_t)info >= (uintptr_t)__image_start)
-		return info;
+	uint64_t offset = (uintptr_t)info - info->hypervisor_base;
+
+	if (offset < info->hypervisor_length)
+		return (struct boot_info *)(__image_start + offset);
 	return platform_ram(hpa_make((uintptr_t)info));
 }
 
 struct boot_info *memory_init(struct boot_info *info)
 {
 	struct cpuid_regs features = cpuid_checked(0x80000001, 0);
+	struct boot_info *new_info;
 	char total[FORMAT_SIZE_MAX];
 
 	memory.paging = (struct paging){
@@ -215,14 +218,14 @@ struct boot_info *memory_init(struct boot_info *info)
 	memory_map_ram(info);
 	memory_map_image(info);
 	memory_choose_trampoline(info);
+	new_info = memory_new_address(info);
 	memory_cpu_enable();
 	memory.paging.alloc_table = late_alloc_table;
 	memory.paging.table = late_table;
 
-	info = memory_new_address(info);
-	memory_give_free(info);
+	memory_give_free(new_info);
 	log_info("memory: %s free", format_size(total, page_alloc_total()));
-	return info;
+	return new_info;
 }
 
 /* ---- the CPU's side ---- */
