@@ -24,8 +24,7 @@ PURE_OTHER := \
 	arch/x86/tsc_math.c \
 	arch/x86/ksyms.c \
 	arch/x86/paging.c \
-	$(sort $(wildcard arch/x86/svm/decode*.c)) \
-	arch/x86/svm/npt.c \
+	$(addprefix arch/x86/svm/,asid.c check.c decode.c features.c inject.c maps.c npt.c) \
 	boot/boot_info.c \
 	boot/multiboot2/parse.c
 PURE_C := $(call find_sources,vmm guest,c) $(wildcard $(PURE_OTHER))

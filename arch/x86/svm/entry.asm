@@ -29,6 +29,9 @@ svm_enter:
 	push r14
 	push r15
 	push rdi
+	; GIF holds interrupts off still. Not right before VMRUN: STI's own shadow must not reach the
+	; guest.
+	sti
 	mov rax, rsi
 	mov rcx, [rdi + RCX_AT]
 	mov rdx, [rdi + RDX_AT]
@@ -44,7 +47,6 @@ svm_enter:
 	mov r14, [rdi + R_AT(14)]
 	mov r15, [rdi + R_AT(15)]
 	mov rdi, [rdi + RDI_AT]
-	sti
 	vmrun
 	cli
 	pop rax
@@ -93,6 +95,19 @@ svm_host_window:
 	; With IF off first, only an NMI can come before CLGI, and TR is still the host's.
 	cli
 	clgi
+	mov rax, rdi
+	vmload
+	ret
+
+; void svm_host_machine_check(hpa_t guest_vmcb_pa, hpa_t host_vmcb_pa)
+global svm_host_machine_check:function
+svm_host_machine_check:
+	mov rax, rdi
+	vmsave
+	mov rax, rsi
+	vmload
+	; Its stack comes from the TSS, so TR has to be the host's.
+	int 18
 	mov rax, rdi
 	vmload
 	ret

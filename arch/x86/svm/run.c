@@ -5,6 +5,7 @@
  */
 #include "vmm/cpu.h"
 #include "vmm/vcpu.h"
+#include "vmm/vm.h"
 #include "vmm/x86_defs.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/svm/decode.h"
@@ -43,9 +44,9 @@ static void load_on_cpu(struct vcpu *vcpu, struct svm_cpu *cpu)
 		svm->vmcb->control.clean = 0;
 		svm_asid_forget(&svm->asid);
 	}
-	if (cpu->last_vm != vcpu->vm && svm_features.ibpb)
+	if (cpu->last_vm != vcpu->vm->id && svm_features.ibpb)
 		msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
-	cpu->last_vm = vcpu->vm;
+	cpu->last_vm = vcpu->vm->id;
 	svm->pending |= SVM_PENDING_ASID;
 }
 
@@ -118,6 +119,8 @@ static void own_exit(struct vcpu *vcpu, const struct vm_exit *exit)
 		svm_cancel_window(vcpu);
 	else if (exit->kind == EXIT_NMI_WINDOW)
 		svm_nmi_at_iret(vcpu);
+	else if (exit->kind == EXIT_EXCEPTION && exit->exception.vector == VECTOR_MC)
+		svm_host_machine_check(svm->vmcb_pa, svm->cpu->host_pa);
 }
 
 static void after_exit(struct vcpu *vcpu, struct vm_exit *exit, bool own)

@@ -37,7 +37,6 @@ struct reg_row {
 static const struct reg_row reg_rows[REG_COUNT] = {
 	[REG_CR2] = FIELD(cr2, VMCB_CLEAN_CR2),
 	[REG_CR3] = FIELD(cr3, VMCB_CLEAN_CRX),
-	[REG_CR4] = FIELD(cr4, VMCB_CLEAN_CRX),
 	[REG_DR6] = FIELD(dr6, VMCB_CLEAN_DRX),
 	[REG_DR7] = FIELD(dr7, VMCB_CLEAN_DRX),
 	[REG_STAR] = HIDDEN(star),
@@ -142,6 +141,28 @@ static void set_cr0(struct svm_vcpu *svm, uint64_t value)
 	vmcb->control.clean &= ~VMCB_CLEAN_INTERCEPTS;
 }
 
+/*
+ * CR4.MCE stays set while the guest runs, or a machine check meanwhile would shut the CPU down
+ * (APM 2, 9.3.1). A guest that has it clear must not see it: its reads exit.
+ */
+static void set_cr4(struct svm_vcpu *svm, uint64_t value)
+{
+	struct vmcb *vmcb = svm->vmcb;
+	uint64_t hidden = svm_features.mce ? CR4_MCE & ~value : 0;
+
+	flush_on_change(svm, vmcb->save.cr4 ^ value, CR4_FLUSHES);
+	vmcb->save.cr4 = value | hidden;
+	vmcb->control.clean &= ~VMCB_CLEAN_CRX;
+	if (svm->cr4_hidden_bits == hidden)
+		return;
+	svm->cr4_hidden_bits = hidden;
+	if (hidden)
+		vmcb->control.intercept_cr |= VMCB_CR_READ(4);
+	else
+		vmcb->control.intercept_cr &= ~VMCB_CR_READ(4);
+	vmcb->control.clean &= ~VMCB_CLEAN_INTERCEPTS;
+}
+
 static void set_efer(struct svm_vcpu *svm, uint64_t value)
 {
 	flush_on_change(svm, svm->vmcb->save.efer ^ value, EFER_FLUSHES);
@@ -165,6 +186,8 @@ uint64_t svm_get_reg(struct vcpu *vcpu, enum vcpu_reg reg)
 	switch (reg) {
 	case REG_CR0:
 		return svm->vmcb->save.cr0 | svm->cr0_cache_bits;
+	case REG_CR4:
+		return svm->vmcb->save.cr4 & ~svm->cr4_hidden_bits;
 	case REG_CR8:
 		return svm->vmcb->control.int_ctl & 0xf;
 	case REG_DR0:
@@ -193,8 +216,6 @@ static void set_field(struct svm_vcpu *svm, enum vcpu_reg reg, uint64_t value)
 		svm_hidden_save(svm);
 	if (reg == REG_CR3)
 		flush_on_change(svm, ~0ull, ~0ull);
-	if (reg == REG_CR4)
-		flush_on_change(svm, svm->vmcb->save.cr4 ^ value, CR4_FLUSHES);
 	*reg_field(svm, reg) = value;
 	svm->vmcb->control.clean &= ~(uint32_t)row->clean;
 	if (row->hidden)
@@ -208,6 +229,9 @@ void svm_set_reg(struct vcpu *vcpu, enum vcpu_reg reg, uint64_t value)
 	switch (reg) {
 	case REG_CR0:
 		set_cr0(svm, value);
+		return;
+	case REG_CR4:
+		set_cr4(svm, value);
 		return;
 	case REG_CR8:
 		set_cr8(svm, value);

@@ -26,7 +26,7 @@ struct svm_cpu {
 	void *host;  /* where VMSAVE keeps the host's FS, GS, TR, ... while a vCPU is loaded */
 	hpa_t host_pa;
 	struct svm_asid_pool asids;
-	const struct vm *last_vm; /* whose vCPU was loaded last: compared, never followed */
+	unsigned last_vm; /* id of the VM whose vCPU was loaded last; 0: none */
 };
 
 /* A VM's: vm->backend. */
@@ -62,9 +62,10 @@ struct svm_vcpu {
 	bool step_guest_tf; /* the guest had set TF itself */
 	enum svm_nmi_state nmi_state;
 	uint64_t nmi_iret_rip;
-	uint64_t step_dr6;	 /* DR6 before stepping */
-	uint64_t cr0_cache_bits; /* the guest's CR0.CD and NW */
-	uint64_t injected;	 /* the EVENTINJ of the entry */
+	uint64_t step_dr6;	  /* DR6 before stepping */
+	uint64_t cr0_cache_bits;  /* the guest's CR0.CD and NW */
+	uint64_t cr4_hidden_bits; /* set in the VMCB's CR4 and not in the guest's */
+	uint64_t injected;	  /* the EVENTINJ of the entry */
 	struct svm_asid asid;
 	struct svm_cpu *cpu; /* that it is loaded on */
 	uint64_t dr[4];	     /* while not loaded */
@@ -159,6 +160,9 @@ void svm_enter(uint64_t *gpr, hpa_t vmcb_pa);
  * back.
  */
 void svm_host_window(hpa_t guest_vmcb_pa, hpa_t host_vmcb_pa);
+
+/* The same for a machine check that ended the guest's turn: raises it again, for the host. */
+void svm_host_machine_check(hpa_t guest_vmcb_pa, hpa_t host_vmcb_pa);
 
 /* ---- single instructions ---- */
 

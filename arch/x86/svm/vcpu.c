@@ -127,10 +127,11 @@ static void reset_registers(struct vcpu *vcpu, uint64_t cr0)
 	vcpu->rflags = RFLAGS_FIXED;
 	vcpu->interrupt_shadow = false;
 	vcpu->event_valid = false;
-	save->cr2 = save->cr3 = save->cr4 = 0;
+	save->cr2 = save->cr3 = 0;
 	save->dr6 = DR6_RESET;
 	save->dr7 = DR7_RESET;
 	svm_set_reg(vcpu, REG_CR0, cr0);
+	svm_set_reg(vcpu, REG_CR4, 0);
 	svm_set_reg(vcpu, REG_EFER, 0);
 	for (unsigned i = 0; i < 4; i++)
 		svm_set_reg(vcpu, (enum vcpu_reg)(REG_DR0 + i), 0);
@@ -161,6 +162,7 @@ void svm_vcpu_reset(struct vcpu *vcpu, bool power_on)
 	svm->nmi_requeued = false;
 	svm->injected = 0;
 	svm->cr0_cache_bits = 0;
+	svm->cr4_hidden_bits = 0;
 	set_control(&svm->vmcb->control, vcpu->vm);
 	reset_segments(&svm->vmcb->save);
 	reset_registers(vcpu, cr0);
