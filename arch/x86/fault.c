@@ -118,9 +118,10 @@ static void fault_print_address(uint64_t address, uint64_t lookup)
 	uint64_t offset;
 	const char *name = ksyms_lookup(lookup, &offset);
 
+	offset += address - lookup;
 	if (name)
 		fault_print("  0x%016llx %s+0x%llx\n", (unsigned long long)address, name,
-			    (unsigned long long)(offset + (address - lookup)));
+			    (unsigned long long)offset);
 	else
 		fault_print("  0x%016llx\n", (unsigned long long)address);
 }
@@ -274,14 +275,12 @@ void fault_exception(const struct interrupt_frame *frame)
 	fault_finish();
 }
 
-void fault_panic(const char *format, va_list arguments)
+void fault_panic(const char *message)
 {
-	char message[FAULT_LINE_MAX];
 	uint64_t rbp = (uintptr_t)__builtin_frame_address(0);
 
 	cpu_cli();
 	fault_begin("panic", (uintptr_t)__builtin_return_address(0));
-	(void)hv_vsnprintf(message, sizeof(message), format, arguments);
 	fault_print("\nHOST FAULT on CPU %u: panic\n", fault_cpu_id());
 	fault_write(message);
 	fault_write("\nbacktrace:\n");

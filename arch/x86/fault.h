@@ -8,8 +8,6 @@
 
 #include "vmm/types.h"
 
-#include <stdarg.h>
-
 struct interrupt_frame;
 
 /* Where reports go; must work with any lock held by anybody. Default: COM1, polled. */
@@ -24,9 +22,9 @@ void fault_set_stop_others(void (*stop)(void));
 /* What ends the machine after a report; if it returns, or by default, this CPU halts. */
 void fault_set_end(void (*end)(void));
 
-/* Report and end. The caller's CPU has interrupts off. */
+/* Report and end. */
 HV_NORETURN void fault_exception(const struct interrupt_frame *frame);
-HV_NORETURN HV_PRINTF(1, 0) void fault_panic(const char *format, va_list arguments);
+HV_NORETURN void fault_panic(const char *message);
 
 /* Whether a report is on its way or out; then a CPU that gets an NMI goes to fault_park(). */
 bool fault_is_stopping(void);

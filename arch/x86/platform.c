@@ -5,11 +5,14 @@
  */
 #include "vmm/platform.h"
 
+#include "vmm/format.h"
 #include "arch/x86/cpuid.h"
 #include "arch/x86/fault.h"
 #include "arch/x86/memory.h"
 
 #include <stdarg.h>
+
+#define PANIC_MESSAGE_MAX 256
 
 void *platform_ram(hpa_t hpa)
 {
@@ -27,10 +30,13 @@ hpa_t platform_ram_address(const void *pointer)
 
 void platform_panic(const char *format, ...)
 {
+	char message[PANIC_MESSAGE_MAX];
 	va_list arguments;
 
 	va_start(arguments, format);
-	fault_panic(format, arguments);
+	(void)hv_vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	fault_panic(message);
 }
 
 void platform_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t registers[4])
