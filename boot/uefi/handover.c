@@ -13,8 +13,8 @@
 static struct jump_page *make_jump_page(struct loader *loader, uint64_t entry)
 {
 	EFI_STATUS status;
-	struct jump_page *page = (struct jump_page *)loader_allocate(loader, sizeof(*page),
-								     LOADER_BELOW_4G, &status);
+	struct jump_page *page = (struct jump_page *)loader_allocate_code(loader, sizeof(*page),
+									  LOADER_BELOW_4G, &status);
 
 	if (page == NULL) {
 		loader_message(loader, "loader: no page below 4 GiB (%s)\n",

@@ -49,6 +49,10 @@ const char *efi_status_name(EFI_STATUS status);
 uint64_t loader_allocate(struct loader *loader, uint64_t bytes, uint64_t max_address,
 			 EFI_STATUS *status);
 
+/* The same for code that runs under the firmware's page tables, which may not execute data. */
+uint64_t loader_allocate_code(struct loader *loader, uint64_t bytes, uint64_t max_address,
+			      EFI_STATUS *status);
+
 /* One state of the firmware's memory map; descriptors are `descriptor_size` bytes apart. */
 struct efi_map {
 	uint8_t *descriptors;

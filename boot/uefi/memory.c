@@ -7,8 +7,8 @@
 /* Descriptors that may come with allocations and events after the map was first sized. */
 #define MAP_SPARE_DESCRIPTORS 64
 
-uint64_t loader_allocate(struct loader *loader, uint64_t bytes, uint64_t max_address,
-			 EFI_STATUS *status)
+static uint64_t allocate(struct loader *loader, EFI_MEMORY_TYPE type, uint64_t bytes,
+			 uint64_t max_address, EFI_STATUS *status)
 {
 	EFI_PHYSICAL_ADDRESS address = max_address;
 
@@ -17,9 +17,21 @@ uint64_t loader_allocate(struct loader *loader, uint64_t bytes, uint64_t max_add
 		return 0;
 	}
 	*status = loader->services->AllocatePages(
-		max_address == LOADER_ANYWHERE ? AllocateAnyPages : AllocateMaxAddress,
-		EfiLoaderData, align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT, &address);
+		max_address == LOADER_ANYWHERE ? AllocateAnyPages : AllocateMaxAddress, type,
+		align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT, &address);
 	return EFI_ERROR(*status) ? 0 : address;
+}
+
+uint64_t loader_allocate(struct loader *loader, uint64_t bytes, uint64_t max_address,
+			 EFI_STATUS *status)
+{
+	return allocate(loader, EfiLoaderData, bytes, max_address, status);
+}
+
+uint64_t loader_allocate_code(struct loader *loader, uint64_t bytes, uint64_t max_address,
+			      EFI_STATUS *status)
+{
+	return allocate(loader, EfiLoaderCode, bytes, max_address, status);
 }
 
 EFI_STATUS efi_map_read(struct loader *loader, struct efi_map *map)
