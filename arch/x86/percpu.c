@@ -6,7 +6,6 @@
 #include "vmm/platform.h"
 #include "arch/x86/gdt.h"
 #include "arch/x86/idt.h"
-#include "arch/x86/machine_check.h"
 #include "arch/x86/memory.h"
 
 /* Stacks of a CPU, in the order of their slots. The later ones are its interrupt stacks. */
@@ -74,7 +73,6 @@ void percpu_load(struct cpu *cpu)
 
 	gdt_load(&x86->gdt, &x86->tss);
 	idt_load();
-	machine_check_cpu_enable();
 }
 
 uint64_t percpu_stack_top(const struct cpu *cpu)
