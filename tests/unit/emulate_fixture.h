@@ -270,9 +270,3 @@ static int fix_setup(void)
 	error = bus_claim(&fix.vm.mmio, DEVICE_BASE, DEVICE_SIZE, &device_ops, &fix.device);
 	return error != 0 ? error : bus_claim(&fix.vm.ports, 0x80, 4, &device_ops, &fix.port);
 }
-
-static void fix_teardown(void)
-{
-	bus_destroy(&fix.vm.mmio);
-	bus_destroy(&fix.vm.ports);
-}

@@ -18,7 +18,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	fix_teardown();
+	bus_destroy(&fix.vm.mmio);
+	bus_destroy(&fix.vm.ports);
 	return 0;
 }
 
