@@ -64,6 +64,7 @@ static void reset_registers(struct lapic *lapic)
 		atomic_store(&lapic->tmr[i], 0);
 		lapic->isr[i] = 0;
 	}
+	lapic->isr_words = 0;
 	lapic->isr_top = -1;
 	lapic->tpr = 0;
 	lapic->esr = 0;
@@ -461,7 +462,10 @@ static void restored_one(struct lapic *lapic)
 	/* Vectors below 16 do not exist. */
 	lapic->isr[0] &= ~(uint64_t)0xffff;
 	lapic->irr[0] &= ~(uint64_t)0xffff;
-	lapic->isr_top = lapic_highest_bit(lapic->isr, 3);
+	lapic->isr_words = 0;
+	for (unsigned i = 0; i < 4; i++)
+		lapic->isr_words |= (lapic->isr[i] != 0 ? 1u : 0u) << i;
+	lapic_update_isr_top(lapic);
 	lapic_timer_restored(lapic);
 	vcpu_request(lapic->vcpu, VCPU_REQUEST_EVENT);
 }

@@ -12,32 +12,37 @@
 
 /* ---- request and in-service bits ---- */
 
-/* The highest bit of the words `top` and below, or -1. */
-int lapic_highest_bit(const uint64_t words[4], int top)
+void lapic_update_isr_top(struct lapic *lapic)
 {
-	for (int i = top; i >= 0; i--)
-		if (words[i] != 0)
-			return i * 64 + 63 - __builtin_clzll(words[i]);
-	return -1;
+	unsigned word;
+
+	if (lapic->isr_words == 0) {
+		lapic->isr_top = -1;
+		return;
+	}
+	word = 31 - (unsigned)__builtin_clz(lapic->isr_words);
+	lapic->isr_top = (int)(word * 64 + 63 - (unsigned)__builtin_clzll(lapic->isr[word]));
 }
 
+static inline uint64_t irr_word(const struct lapic *lapic, unsigned word)
+{
+	return atomic_load_explicit(&lapic->irr[word], memory_order_acquire);
+}
+
+/* Unrolled by hand: it runs at every look, and mostly finds the first word set or none. */
 static int highest_irr(const struct lapic *lapic)
 {
-	for (int i = 3; i >= 0; i--) {
-		uint64_t word = atomic_load_explicit(&lapic->irr[i], memory_order_acquire);
+	uint64_t word;
 
-		if (word != 0)
-			return i * 64 + 63 - __builtin_clzll(word);
-	}
+	if ((word = irr_word(lapic, 3)) != 0)
+		return 255 - __builtin_clzll(word);
+	if ((word = irr_word(lapic, 2)) != 0)
+		return 191 - __builtin_clzll(word);
+	if ((word = irr_word(lapic, 1)) != 0)
+		return 127 - __builtin_clzll(word);
+	if ((word = irr_word(lapic, 0)) != 0)
+		return 63 - __builtin_clzll(word);
 	return -1;
-}
-
-bool lapic_any_irr(const struct lapic *lapic)
-{
-	return (atomic_load_explicit(&lapic->irr[0], memory_order_relaxed) |
-		atomic_load_explicit(&lapic->irr[1], memory_order_relaxed) |
-		atomic_load_explicit(&lapic->irr[2], memory_order_relaxed) |
-		atomic_load_explicit(&lapic->irr[3], memory_order_relaxed)) != 0;
 }
 
 bool lapic_set_irr(struct lapic *lapic, uint8_t vector, bool level)
@@ -159,6 +164,7 @@ uint8_t lapic_accept(struct vcpu *vcpu, uint8_t vector)
 	}
 	atomic_fetch_and(&lapic->irr[vector / 64], ~bit);
 	lapic->isr[vector / 64] |= bit;
+	lapic->isr_words |= 1u << (vector / 64);
 	lapic->isr_top = vector;
 	return vector;
 }
@@ -172,7 +178,9 @@ void lapic_eoi(struct lapic *lapic)
 	if (vector < 0)
 		return;
 	lapic->isr[word] &= ~bit;
-	lapic->isr_top = lapic_highest_bit(lapic->isr, (int)word);
+	if (lapic->isr[word] == 0)
+		lapic->isr_words &= ~(1u << word);
+	lapic_update_isr_top(lapic);
 	if (__builtin_expect(
 		    (atomic_load_explicit(&lapic->tmr[word], memory_order_relaxed) & bit) != 0, 0))
 		ioapic_eoi(lapic->vcpu->vm->irqs.ioapic, (uint8_t)vector);

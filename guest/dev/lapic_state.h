@@ -95,8 +95,9 @@ struct lapic {
 	uint64_t isr[4];
 	_Atomic uint64_t tmr[4];
 	struct vcpu *vcpu;
-	int32_t isr_top; /* highest bit of isr, -1: none; derived */
-	uint32_t tpr;	 /* the class follows CR8: read with lapic_tpr() */
+	int32_t isr_top;    /* highest bit of isr, -1: none; derived */
+	uint32_t isr_words; /* bit n: isr[n] is not 0; derived */
+	uint32_t tpr;	    /* the class follows CR8: read with lapic_tpr() */
 	_Atomic uint32_t svr;
 	_Atomic uint8_t mode;	 /* enum lapic_mode; derived from base */
 	uint8_t extint_accepted; /* what pending() last returned came from the 8259s */
@@ -153,11 +154,17 @@ void lapic_error(struct lapic *lapic, uint32_t error);
 /* Raises a local interrupt source. */
 void lapic_raise_lvt(struct lapic *lapic, enum lapic_register reg);
 
-/* The highest bit of words[0] to words[top] (at most 3), or -1. */
-int lapic_highest_bit(const uint64_t words[4], int top);
+/* Derives isr_top from isr and isr_words. */
+void lapic_update_isr_top(struct lapic *lapic);
 
 /* Whether anything is requested, deliverable or not. */
-bool lapic_any_irr(const struct lapic *lapic);
+static inline bool lapic_any_irr(const struct lapic *lapic)
+{
+	return (atomic_load_explicit(&lapic->irr[0], memory_order_relaxed) |
+		atomic_load_explicit(&lapic->irr[1], memory_order_relaxed) |
+		atomic_load_explicit(&lapic->irr[2], memory_order_relaxed) |
+		atomic_load_explicit(&lapic->irr[3], memory_order_relaxed)) != 0;
+}
 
 /* Task and processor priority, 0 to 255. */
 uint32_t lapic_tpr(struct lapic *lapic);

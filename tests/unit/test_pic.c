@@ -205,6 +205,12 @@ static void ends_by_itself(void **state)
 	assert_int_equal(pic_acknowledge(pic()), 0x35);
 	fixture_out(MASTER, 0x00);
 	assert_int_equal(pic_acknowledge(pic()), 0x34);
+	/* The slave's second request is a new edge for the master. */
+	line(8, true);
+	line(12, true);
+	assert_int_equal(pic_acknowledge(pic()), 0x38);
+	assert_int_equal(pic_acknowledge(pic()), 0x3c);
+	assert_int_equal(pic_peek(pic()), -1);
 }
 
 static void rotates_priorities(void **state)
