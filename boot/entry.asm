@@ -9,6 +9,8 @@
 %define CODE64		0x08
 %define DATA		0x10
 %define STACK_SIZE	16384	; CPU_STACK_SIZE (arch/x86/percpu.h)
+%define PIC_MASTER_DATA	0x21
+%define PIC_SLAVE_DATA	0xa1
 
 extern hv_main
 
@@ -19,6 +21,12 @@ global hv_entry:function
 hv_entry:
 	cli
 	cld
+	; A PC BIOS leaves its timer running through the 8259s. They have to withdraw their request
+	; while the local APIC still passes it on (LVT0 as ExtINT), that is before it is set up:
+	; otherwise the CPU may keep a request that no controller has a vector for.
+	mov	al, 0xff
+	out	PIC_SLAVE_DATA, al
+	out	PIC_MASTER_DATA, al
 	lgdt	[gdt_pointer]
 	; No vector is valid: a fault before the hypervisor has its own IDT stops the machine by a
 	; triple fault instead of running into freed memory.
