@@ -66,7 +66,7 @@ static inline struct vm *fixture_create(unsigned vcpus)
 	memset(&fixture, 0, sizeof(fixture));
 	fake_platform_reset();
 	backend = &fixture_backend;
-	strcpy(fixture.config.name, "test");
+	memcpy(fixture.config.name, "test", sizeof("test"));
 	fixture.vm.config = &fixture.config;
 	fixture.vm.vcpus = fixture.pointers;
 	fixture.vm.vcpu_count = vcpus;

@@ -60,7 +60,7 @@ static inline void apics_create(unsigned vcpus, bool x2apic)
 	}
 }
 
-static int apics_teardown(void **state)
+static inline int apics_teardown(void **state)
 {
 	(void)state;
 	return fixture_destroy();

@@ -42,7 +42,7 @@ static void put(void *context, const char *line)
 	assert_ptr_equal(context, &saved);
 	assert_true(saved.count < ARRAY_SIZE(saved.text));
 	assert_true(strlen(line) < sizeof(saved.text[0]));
-	strcpy(saved.text[saved.count++], line);
+	memcpy(saved.text[saved.count++], line, strlen(line) + 1);
 }
 
 static void fill(struct sample *sample)
