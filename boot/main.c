@@ -232,6 +232,7 @@ static void ap_main(struct cpu *cpu)
 static void boot_cpu_main(struct cpu *cpu)
 {
 	apic_init(&acpi);
+	fault_set_stop_others(apic_send_nmi_others);
 	ioapic_init(&acpi);
 	tsc_init(&acpi);
 	apic_timer_init();

@@ -5,9 +5,9 @@ OBJ := $(BUILD)/hv
 
 # Of the C library only what follows is linked, so that nothing with hidden state (stdio, malloc,
 # errno's TLS) comes in by accident: such a call is a link error.
-LIBC_PARTS := memchr memcmp memcpy memmem memmove memrchr memset mempcpy stpcpy stpncpy strcasecmp \
+LIBC_PARTS := memchr memcmp memcpy memmove memrchr memset mempcpy stpcpy stpncpy strcasecmp \
 	strcat strchr strchrnul strcmp strcpy strlcat strlcpy strlen strncasecmp strncat \
-	strncmp strncpy strnlen strpbrk strrchr strsep strstr strtok_r \
+	strncmp strncpy strnlen strrchr \
 	isalnum isalpha isascii isblank iscntrl isdigit isgraph islower isprint ispunct isspace \
 	isupper isxdigit tolower toupper
 MUSL_INCLUDE := /usr/include/x86_64-linux-musl
