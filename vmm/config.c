@@ -40,22 +40,28 @@ struct parser {
 	bool out_of_memory;
 };
 
+/* What every message begins with; returns its length. */
+static size_t format_place(char *message, size_t size, const char *file, unsigned line)
+{
+	/* The loader's name for the file is its own: a long one must not eat the message. */
+	return (size_t)hv_snprintf(message, size, "%.64s:%u: ", file, line);
+}
+
 /* "file:line: [section] what": a section only inside of one. */
 HV_PRINTF(2, 3) static void mistake(struct parser *parser, const char *format, ...)
 {
 	char message[320];
+	size_t length = format_place(message, sizeof(message), parser->file, parser->line);
 	va_list arguments;
-	int length;
 
-	length = hv_snprintf(message, sizeof(message), "%s:%u: ", parser->file, parser->line);
 	if (parser->section == SECTION_VM)
-		length += hv_snprintf(message + length, sizeof(message) - (size_t)length,
-				      "[vm %s] ", parser->vm->name);
+		length += (size_t)hv_snprintf(message + length, sizeof(message) - length,
+					      "[vm %s] ", parser->vm->name);
 	else if (parser->section == SECTION_HOST)
 		length +=
-			hv_snprintf(message + length, sizeof(message) - (size_t)length, "[host] ");
+			(size_t)hv_snprintf(message + length, sizeof(message) - length, "[host] ");
 	va_start(arguments, format);
-	hv_vsnprintf(message + length, sizeof(message) - (size_t)length, format, arguments);
+	hv_vsnprintf(message + length, sizeof(message) - length, format, arguments);
 	va_end(arguments);
 	parser->config->errors++;
 	if (parser->section == SECTION_VM)
@@ -251,7 +257,19 @@ static void set_key(struct parser *parser, const struct key *keys, size_t count,
 
 /* ---- sections ---- */
 
-/* Takes the VM that was being read into the config, or leaves it out where it had a mistake. */
+static bool vm_key_seen(const struct parser *parser, const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(vm_keys); i++) {
+		if ((parser->vm_seen >> i & 1) && strcmp(vm_keys[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Takes the VM that was being read into the config. One that had a mistake stays there without a
+ * kernel until the end, so that a second VM of its name is found.
+ */
 static void finish_vm(struct parser *parser)
 {
 	struct vm_config *vm = parser->vm;
@@ -260,18 +278,34 @@ static void finish_vm(struct parser *parser)
 	if (vm == NULL)
 		return;
 	parser->line = vm->line;
-	if (vm->kernel[0] == '\0' && !parser->vm_wrong)
+	if (!vm_key_seen(parser, "kernel"))
 		mistake(parser,
 			"kernel: is missing; name a kernel file, e.g. kernel = /guests/vmlinuz");
 	parser->line = last_line;
 	parser->section = SECTION_NONE;
 	parser->vm = NULL;
-	if (parser->vm_wrong) {
-		hv_free(vm->modules);
-		hv_free(vm);
-	} else {
-		parser->config->vms[parser->config->vm_count++] = vm;
+	if (parser->vm_wrong)
+		vm->kernel[0] = '\0';
+	parser->config->vms[parser->config->vm_count++] = vm;
+}
+
+void config_free_vm(struct vm_config *vm)
+{
+	hv_free(vm->modules);
+	hv_free(vm);
+}
+
+static void drop_wrong_vms(struct config *config)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < config->vm_count; i++) {
+		if (config->vms[i]->kernel[0] == '\0')
+			config_free_vm(config->vms[i]);
+		else
+			config->vms[kept++] = config->vms[i];
 	}
+	config->vm_count = kept;
 }
 
 static bool name_exists(const struct parser *parser, const char *name)
@@ -378,6 +412,51 @@ static int on_line(void *user, const char *section, const char *name, const char
 
 /* ---- lines ---- */
 
+/* Reports a line that should open a section and does not. Its keys must not fall into the one
+ * above. */
+HV_PRINTF(2, 3) static void bad_section(struct parser *parser, const char *what, ...)
+{
+	char message[128];
+	va_list arguments;
+
+	finish_vm(parser);
+	parser->section = SECTION_NONE;
+	parser->before_first_section = false;
+	va_start(arguments, what);
+	hv_vsnprintf(message, sizeof(message), what, arguments);
+	va_end(arguments);
+	mistake(parser, "%s", message);
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* Of a line that begins with '[': whether its name ends, before any comment, and nothing follows.
+ */
+static bool check_section_line(struct parser *parser, const char *text, size_t length)
+{
+	size_t at = 1;
+
+	while (at < length && text[at] != ']' && !(text[at] == ';' && is_blank(text[at - 1])))
+		at++;
+	if (at == length || text[at] != ']') {
+		bad_section(parser, "the section's name has no closing ']'");
+		return false;
+	}
+	at++;
+	while (at < length && is_blank(text[at]))
+		at++;
+	if (at < length && text[at] != ';' && text[at] != '#') {
+		bad_section(parser,
+			    "\"%.*s\" follows the section's ']'; it goes on a line of its own",
+			    (int)min_u64(length - at, 40), text + at);
+		return false;
+	}
+	return true;
+}
+
 /* Whether libinih can be given this line; else it was reported. */
 static bool check_line(struct parser *parser, const char *line, size_t length, size_t room)
 {
@@ -385,8 +464,9 @@ static bool check_line(struct parser *parser, const char *line, size_t length, s
 
 	for (size_t i = 0; i < length; i++) {
 		uint8_t byte = (uint8_t)line[i];
+		bool line_end = byte == '\r' && i == length - 1;
 
-		if ((byte < ' ' && byte != '\t' && byte != '\r') || byte == 0x7f) {
+		if ((byte < ' ' && byte != '\t' && !line_end) || byte == 0x7f) {
 			mistake(parser, "byte 0x%02x in column %zu is not text", byte, i + 1);
 			return false;
 		}
@@ -396,18 +476,10 @@ static bool check_line(struct parser *parser, const char *line, size_t length, s
 			room - 1);
 		return false;
 	}
-	while (start < length && (line[start] == ' ' || line[start] == '\t'))
+	while (start < length && is_blank(line[start]))
 		start++;
-	if (start < length && line[start] == '[' &&
-	    memchr(line + start, ']', length - start) == NULL) {
-		/* Its keys must not fall into the section above. */
-		finish_vm(parser);
-		parser->section = SECTION_NONE;
-		parser->before_first_section = false;
-		mistake(parser, "the section's name has no closing ']'");
-		return false;
-	}
-	return true;
+	return start == length || line[start] != '[' ||
+	       check_section_line(parser, line + start, length - start);
 }
 
 /* libinih's source of lines: like fgets(). */
@@ -454,95 +526,13 @@ int config_parse(struct config *config, const char *text, size_t length, const c
 	}
 	(void)ini_parse_stream(next_line, &parser, on_line, &parser);
 	finish_vm(&parser);
+	drop_wrong_vms(config);
 	return parser.out_of_memory ? -ENOMEM : 0;
 }
 
 void config_destroy(struct config *config)
 {
-	for (unsigned i = 0; i < config->vm_count; i++) {
-		hv_free(config->vms[i]->modules);
-		hv_free(config->vms[i]);
-	}
+	for (unsigned i = 0; i < config->vm_count; i++)
+		config_free_vm(config->vms[i]);
 	config->vm_count = 0;
-}
-
-/* ---- against the machine ---- */
-
-struct machine_check {
-	const char *file;
-	config_error_fn *report;
-	void *context;
-	struct config *config;
-};
-
-HV_PRINTF(3, 4)
-static void reject(struct machine_check *check, const struct vm_config *vm, const char *format, ...)
-{
-	char message[320];
-	va_list arguments;
-	int length = hv_snprintf(message, sizeof(message), "%s:%u: [vm %s] ", check->file, vm->line,
-				 vm->name);
-
-	va_start(arguments, format);
-	hv_vsnprintf(message + length, sizeof(message) - (size_t)length, format, arguments);
-	va_end(arguments);
-	check->config->errors++;
-	check->report(check->context, message);
-}
-
-/* The first CPU that the VM names and the machine has not, or CPUS_MAX. A VM that names none gets
- * all that are there. */
-static unsigned missing_cpu(const struct vm_config *vm, unsigned cpus)
-{
-	if (vm->any_cpu)
-		return CPUS_MAX;
-	for (unsigned i = cpus; i < CPUS_MAX; i++) {
-		if (cpu_mask_test(&vm->cpus, i))
-			return i;
-	}
-	return CPUS_MAX;
-}
-
-/* Whether the machine can ever run the VM, beside those that start with it; reports why not. */
-static bool fits_machine(struct machine_check *check, const struct vm_config *vm, unsigned cpus,
-			 uint64_t free_bytes, uint64_t left)
-{
-	unsigned missing = missing_cpu(vm, cpus);
-
-	if (missing != CPUS_MAX) {
-		reject(check, vm, "cpus: CPU %u is not there; this machine has CPUs 0 to %u",
-		       missing, cpus - 1);
-		return false;
-	}
-	if (vm->memory > (vm->autostart ? left : free_bytes)) {
-		reject(check, vm,
-		       "memory: %llu MiB are not there; of %llu MiB for guests the VMs above leave "
-		       "%llu MiB",
-		       (unsigned long long)(vm->memory >> 20),
-		       (unsigned long long)(free_bytes >> 20), (unsigned long long)(left >> 20));
-		return false;
-	}
-	return true;
-}
-
-void config_check_machine(struct config *config, unsigned cpus, uint64_t free_bytes,
-			  const char *file, config_error_fn *error, void *context)
-{
-	struct machine_check check = {file, error, context, config};
-	unsigned kept = 0;
-	uint64_t left = free_bytes;
-
-	for (unsigned i = 0; i < config->vm_count; i++) {
-		struct vm_config *vm = config->vms[i];
-
-		if (fits_machine(&check, vm, cpus, free_bytes, left)) {
-			if (vm->autostart)
-				left -= vm->memory;
-			config->vms[kept++] = vm;
-		} else {
-			hv_free(vm->modules);
-			hv_free(vm);
-		}
-	}
-	config->vm_count = kept;
 }

@@ -60,6 +60,9 @@ HV_MUST_CHECK int config_parse(struct config *config, const char *text, size_t l
 			       const char *file, config_error_fn *error, void *context);
 void config_destroy(struct config *config);
 
+/* Frees a VM that was taken out of its config. */
+void config_free_vm(struct vm_config *vm);
+
 /*
  * Calls `each` for every file that the text names (kernel, initrd, module), once per mention: for
  * the loader, which has no heap. Lines that cannot be parsed are passed over: config_parse()
