@@ -15,8 +15,7 @@
 
 /* By falling certainty: a flat binary is whatever is nothing else. */
 static const struct image_format *const formats[] = {
-	&linux_format,
-	&flat_format,
+	&linux_format, &multiboot2_format, &multiboot1_format, &pvh_format, &flat_format,
 };
 
 int loader_fail(struct loader *loader, int result, const char *format, ...)
@@ -47,15 +46,20 @@ static int loader_fail_memory(struct loader *loader, int result, const char *wha
 int loader_write(struct loader *loader, const char *what, uint64_t gpa, const void *from,
 		 size_t length)
 {
-	int result = gpa_write(&loader->request->vm->space, gpa_make(gpa), from, length);
+	int result = 0;
 
+	/* Nothing has no place: it may come to lie just behind the end of memory. */
+	if (length != 0)
+		result = gpa_write(&loader->request->vm->space, gpa_make(gpa), from, length);
 	return loader_fail_memory(loader, result, what, gpa);
 }
 
 int loader_zero(struct loader *loader, const char *what, uint64_t gpa, uint64_t length)
 {
-	int result = gpa_zero(&loader->request->vm->space, gpa_make(gpa), length);
+	int result = 0;
 
+	if (length != 0)
+		result = gpa_zero(&loader->request->vm->space, gpa_make(gpa), length);
 	return loader_fail_memory(loader, result, what, gpa);
 }
 
@@ -113,6 +117,30 @@ int loader_write_cmdline(struct loader *loader, size_t max)
 				   length, max);
 	return loader_write(loader, "cmdline", GUEST_LOW_CMDLINE, loader->request->cmdline,
 			    length + 1);
+}
+
+int loader_check_entry(struct loader *loader, uint64_t entry)
+{
+	if (entry >= loader->kernel_base && entry < loader->kernel_end)
+		return 0;
+	return loader_fail(loader, -ENOEXEC,
+			   "kernel: corrupt: its entry 0x%llx lies outside of what is loaded "
+			   "(0x%llx to 0x%llx)",
+			   (unsigned long long)entry, (unsigned long long)loader->kernel_base,
+			   (unsigned long long)loader->kernel_end);
+}
+
+int loader_append_info(struct loader *loader, const void *from, size_t length, unsigned align,
+		       uint32_t *at)
+{
+	uint64_t offset = align_up(loader->info_used, align);
+
+	if (offset > GUEST_LOW_BOOT_INFO_LENGTH || length > GUEST_LOW_BOOT_INFO_LENGTH - offset)
+		return loader_fail(loader, -E2BIG,
+				   "module: command lines of kernel and modules are too long");
+	*at = (uint32_t)(GUEST_LOW_BOOT_INFO + offset);
+	loader->info_used = (uint32_t)(offset + length);
+	return loader_write(loader, "boot information", *at, from, length);
 }
 
 unsigned loader_module_count(const struct loader *loader)

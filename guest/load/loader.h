@@ -17,7 +17,8 @@ struct loader {
 	/* What the kernel occupies; everything else goes between its end and `top`. */
 	uint64_t kernel_base;
 	uint64_t kernel_end;
-	uint64_t top; /* lowest address taken from the end of low RAM downwards */
+	uint64_t top;	    /* lowest address taken from the end of low RAM downwards */
+	uint32_t info_used; /* of GUEST_LOW_BOOT_INFO_LENGTH */
 };
 
 struct image_format {
@@ -60,6 +61,16 @@ HV_MUST_CHECK int loader_place_high(struct loader *loader, const char *what,
 
 /* Writes the command line to GUEST_LOW_CMDLINE. Errors: -E2BIG where it is longer than `max`. */
 HV_MUST_CHECK int loader_write_cmdline(struct loader *loader, size_t max);
+
+/* Checks that the kernel is entered inside itself. Errors: -ENOEXEC. */
+HV_MUST_CHECK int loader_check_entry(struct loader *loader, uint64_t entry);
+
+/*
+ * Appends boot information at GUEST_LOW_BOOT_INFO, aligned to `align` (a power of two), and stores
+ * its address. Errors: -E2BIG where there is no room left.
+ */
+HV_MUST_CHECK int loader_append_info(struct loader *loader, const void *from, size_t length,
+				     unsigned align, uint32_t *at);
 
 /*
  * For protocols with any number of modules: the initrd, where there is one, is module 0 and the

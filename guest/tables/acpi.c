@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's ACPI tables: RSDP, XSDT, FADT, FACS, DSDT, MADT and MCFG, one behind the other in one
- * block. Section numbers are those of ACPI 6.4.
+ * The guest's ACPI tables: RSDP, RSDT, XSDT, FADT, FACS, DSDT, MADT and MCFG, one behind the other
+ * in one block. Section numbers are those of ACPI 6.4.
  */
 #include "guest/tables/tables.h"
 
@@ -317,26 +317,29 @@ static uint32_t acpi_add_mcfg(struct acpi_block *block)
 	return at;
 }
 
-static uint32_t acpi_add_xsdt(struct acpi_block *block, const uint32_t *tables, unsigned count)
+/* RSDT (entries of 4 bytes, 5.2.7) or XSDT (8 bytes, 5.2.8). */
+static uint32_t acpi_add_root(struct acpi_block *block, const char *signature, uint32_t entry_size,
+			      const uint32_t *tables, unsigned count)
 {
-	const struct acpi_header header = acpi_header_make("XSDT", 1, 0);
+	const struct acpi_header header = acpi_header_make(signature, 1, 0);
 	uint32_t at = block_append(block, &header, sizeof(header), 16);
 
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t address = GUEST_ACPI_BASE + tables[i];
 
-		block_append(block, &address, sizeof(address), 1);
+		block_append(block, &address, entry_size, 1);
 	}
 	acpi_finish(block, at);
 	return at;
 }
 
-static void acpi_write_rsdp(struct acpi_block *block, uint32_t at, uint32_t xsdt)
+static void acpi_write_rsdp(struct acpi_block *block, uint32_t at, uint32_t rsdt, uint32_t xsdt)
 {
 	struct acpi_rsdp rsdp = {
 		.signature = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '},
 		.oem_id = {'B', 'L', 'K', 'H', 'D', ' '},
 		.revision = 2,
+		.rsdt = GUEST_ACPI_BASE + rsdt,
 		.length = sizeof(rsdp),
 		.xsdt = GUEST_ACPI_BASE + xsdt,
 	};
@@ -358,7 +361,9 @@ int acpi_build(uint8_t *buffer, unsigned vcpus)
 		acpi_add_madt(&block, vcpus),
 		acpi_add_mcfg(&block),
 	};
+	uint32_t rsdt = acpi_add_root(&block, "RSDT", 4, tables, ARRAY_SIZE(tables));
+	uint32_t xsdt = acpi_add_root(&block, "XSDT", 8, tables, ARRAY_SIZE(tables));
 
-	acpi_write_rsdp(&block, rsdp, acpi_add_xsdt(&block, tables, ARRAY_SIZE(tables)));
+	acpi_write_rsdp(&block, rsdp, rsdt, xsdt);
 	return block.overflow ? -ENOSPC : (int)block.used;
 }

@@ -73,6 +73,22 @@ static void has_a_valid_rsdp(void **state)
 	assert_int_equal(get(block + 20, 4), 36);
 }
 
+/* For guests that know ACPI 1.0 only. */
+static void rsdt_lists_what_the_xsdt_lists(void **state)
+{
+	const uint8_t *rsdt, *xsdt;
+
+	(void)state;
+	build(1);
+	rsdt = at_address(get(block + 16, 4));
+	xsdt = at_address(get(block + 24, 8));
+	assert_memory_equal(rsdt, "RSDT", 4);
+	assert_int_equal(sum(rsdt, get(rsdt + 4, 4)), 0);
+	assert_int_equal((get(rsdt + 4, 4) - 36) * 2, get(xsdt + 4, 4) - 36);
+	for (uint64_t i = 0; i < (get(rsdt + 4, 4) - 36) / 4; i++)
+		assert_int_equal(get(rsdt + 36 + 4 * i, 4), get(xsdt + 36 + 8 * i, 8));
+}
+
 static void fadt_names_the_devices(void **state)
 {
 	const uint8_t *fadt, *facs, *dsdt;
@@ -207,6 +223,7 @@ static void dsdt_agrees_with_the_layout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rsdt_lists_what_the_xsdt_lists),
 		cmocka_unit_test(has_a_valid_rsdp),
 		cmocka_unit_test(fadt_names_the_devices),
 		cmocka_unit_test(madt_lists_every_vcpu),
