@@ -19,6 +19,7 @@
 #include "arch/x86/memory.h"
 #include "arch/x86/panic_serial.h"
 #include "arch/x86/percpu.h"
+#include "arch/x86/rtc.h"
 #include "arch/x86/smp.h"
 #include "arch/x86/svm/backend.h"
 #include "arch/x86/tsc.h"
@@ -235,6 +236,7 @@ static void boot_cpu_main(struct cpu *cpu)
 	fault_set_stop_others(apic_send_nmi_others);
 	ioapic_init(&acpi);
 	tsc_init(&acpi);
+	rtc_init(&acpi);
 	apic_timer_init();
 	acpi_power_init(&acpi);
 	start_console();

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which UART is the console and how its interrupt comes: brings together the ACPI tables, the I/O
+ * APIC and drivers/uart16550.c.
+ */
 #include "boot/serial.h"
 
 #include "arch/x86/acpi.h"
@@ -9,45 +13,73 @@
 #include "vmm/console.h"
 #include "vmm/cpu.h"
 #include "vmm/log.h"
+#include "vmm/platform.h"
+#include "vmm/timer.h"
 
 #define COM1_PORT 0x3f8
-#define COM1_IRQ 4
+#define COM1_IRQ  4
 
-/* The SPCR's interface types that are a 16550 or compatible. Microsoft, SPCR table. */
-static bool is_16550(const struct acpi_spcr *spcr)
+/* A FIFO of 16 bytes fills in 1.4 ms; a person types slower. */
+#define POLL_NS 5000000
+
+#define ACCESS_SIZE_32 3
+#define REGISTER_BITS  32
+
+static bool by_spcr;
+
+static struct uart16550_config spcr_uart(const struct acpi_spcr *spcr)
 {
-	return spcr->interface == 0 || spcr->interface == 1 || spcr->interface == 0x12;
-}
-
-static bool spcr_usable(const struct acpi_spcr *spcr)
-{
-	return spcr->present && is_16550(spcr) && spcr->address.address != 0 &&
-	       (spcr->address.space == ACPI_SPACE_IO || spcr->address.space == ACPI_SPACE_MEMORY);
-}
-
-static struct uart16550_config find_uart(const struct acpi_info *acpi)
-{
-	const struct acpi_spcr *spcr = &acpi->spcr;
-
-	if (!spcr_usable(spcr))
-		return (struct uart16550_config){.guessed = true, .address = COM1_PORT};
 	return (struct uart16550_config){
 		.memory = spcr->address.space == ACPI_SPACE_MEMORY,
-		.wide = spcr->address.space == ACPI_SPACE_MEMORY && spcr->address.bit_width == 32,
+		.wide = spcr->address.access_size == ACCESS_SIZE_32 ||
+			spcr->address.bit_width == REGISTER_BITS,
 		.address = spcr->address.address,
 		.clock_hz = spcr->clock_hz,
 	};
 }
 
-static struct acpi_gsi find_interrupt(const struct acpi_info *acpi)
+/* The firmware's console where there is one, else COM1. */
+static bool find_uart(const struct acpi_info *acpi)
+{
+	static const struct uart16550_config com1 = {.guessed = true, .address = COM1_PORT};
+
+	if (acpi->spcr.present) {
+		struct uart16550_config config = spcr_uart(&acpi->spcr);
+
+		by_spcr = uart16550_init(&config) == 0;
+		if (by_spcr)
+			return true;
+		log_warning(
+			"no 16550 answers at %s 0x%llx, which the SPCR table names: trying COM1",
+			config.memory ? "address" : "port", (unsigned long long)config.address);
+	}
+	return uart16550_init(&com1) == 0;
+}
+
+/* Stores where the interrupt arrives; false where nobody knows. */
+static bool find_interrupt(const struct acpi_info *acpi, struct acpi_gsi *gsi)
 {
 	const struct acpi_spcr *spcr = &acpi->spcr;
 
-	if (spcr_usable(spcr) && spcr->has_gsi)
-		return (struct acpi_gsi){.gsi = spcr->gsi, .level = true, .low = true};
-	if (spcr_usable(spcr) && spcr->has_irq && spcr->irq < ACPI_ISA_IRQS)
-		return acpi->isa[spcr->irq];
-	return acpi->isa[COM1_IRQ];
+	if (!by_spcr) {
+		*gsi = acpi->isa[COM1_IRQ];
+		return true;
+	}
+	if (spcr->has_irq && spcr->irq != 0 && spcr->irq < ACPI_ISA_IRQS) {
+		*gsi = acpi->isa[spcr->irq];
+		return true;
+	}
+	if (!spcr->has_gsi)
+		return false;
+	/* An ISA interrupt signals as the MADT says, any other like PCI. */
+	for (unsigned irq = 0; irq < ACPI_ISA_IRQS; irq++) {
+		if (acpi->isa[irq].gsi == spcr->gsi) {
+			*gsi = acpi->isa[irq];
+			return true;
+		}
+	}
+	*gsi = (struct acpi_gsi){.gsi = spcr->gsi, .level = true, .low = true};
+	return true;
 }
 
 /* Bytes came, or there is room again: the boot CPU's loop moves them. */
@@ -57,13 +89,26 @@ static void on_interrupt(void)
 	cpu_kick(cpus[0]);
 }
 
+/* Without an interrupt nothing would end the boot CPU's idling for a typed byte. */
+static void on_poll_timer(struct timer *timer)
+{
+	uart16550_poll();
+	timer_arm(&cpus[0]->timers, timer, platform_now() + timer_ns_to_ticks(POLL_NS));
+}
+
+static void start_polling(void)
+{
+	static struct timer timer;
+
+	uart16550_start_polling();
+	timer_init(&timer, on_poll_timer);
+	timer_arm(&cpus[0]->timers, &timer, platform_now());
+}
+
 void serial_init(const struct acpi_info *acpi)
 {
-	struct uart16550_config config = find_uart(acpi);
-
-	if (uart16550_init(&config) != 0) {
-		log_warning("no serial port at 0x%llx: there is no management console",
-			    (unsigned long long)config.address);
+	if (!find_uart(acpi)) {
+		log_warning("no serial port was found: there is no management console");
 		return;
 	}
 	fault_set_output(uart16550_panic_write);
@@ -72,14 +117,12 @@ void serial_init(const struct acpi_info *acpi)
 
 void serial_start_interrupts(const struct acpi_info *acpi)
 {
-	struct acpi_gsi gsi = find_interrupt(acpi);
-	int error = ioapic_connect(&gsi, VECTOR_UART, on_interrupt);
+	struct acpi_gsi gsi;
 
-	if (error != 0) {
-		log_warning("the serial port's interrupt (GSI %u) cannot be had (error %d): polling",
-			    gsi.gsi, -error);
-		uart16550_start_polling();
+	if (find_interrupt(acpi, &gsi) && ioapic_connect(&gsi, VECTOR_UART, on_interrupt) == 0) {
+		uart16550_start_interrupts();
 		return;
 	}
-	uart16550_start_interrupts();
+	log_warning("the serial port's interrupt cannot be had: it is polled");
+	start_polling();
 }
