@@ -45,12 +45,14 @@ struct walk {
 	const struct gpa_space *space;
 	const struct guest_paging *paging;
 	struct walk_mode mode;
+	uint64_t address_bits; /* of an entry: the address of a table or of a 4 KiB page */
+	uint64_t reserved;     /* bits that must be zero in every entry of 8 bytes */
 	uint64_t linear;
 	unsigned access;
 	unsigned level; /* 1: the last */
 	struct walk_step steps[WALK_LEVELS_MAX + 1];
-	uint64_t rights; /* PTE_WRITE and PTE_USER where all levels grant them; PTE_NX where one
-			    forbids */
+	/* PTE_WRITE, PTE_USER and PTE_ACCESSED where all levels have them, PTE_NX where one has. */
+	uint64_t rights;
 };
 
 static struct walk_mode mode_of(const struct guest_paging *paging)
@@ -92,19 +94,26 @@ static uint64_t root_table(const struct walk *walk)
 		return cr3 & 0xffffffe0;
 	if (!walk->mode.long_mode)
 		return cr3 & 0xfffff000;
-	return cr3 & address_mask(walk->paging, PAGE_SHIFT);
+	return cr3 & walk->address_bits;
 }
 
-/* Bits that must be zero in every entry of a mode with 8-byte entries. */
-static uint64_t reserved_always(const struct walk *walk)
+/* What is the same for all levels. */
+static void prepare(struct walk *walk)
 {
-	uint64_t reserved = ~address_mask(walk->paging, 0) & ((1ull << PHYSICAL_BITS_MAX) - 1);
+	const struct guest_paging *paging = walk->paging;
+	uint64_t physical = address_mask(paging, 0);
 
-	if (!(walk->paging->efer & EFER_NXE))
-		reserved |= PTE_NX;
+	walk->mode = mode_of(paging);
+	if (walk->mode.entry_size == 4) {
+		walk->address_bits = 0xfffff000;
+		return;
+	}
+	walk->address_bits = physical & PAGE_MASK;
+	walk->reserved = ~physical & ((1ull << PHYSICAL_BITS_MAX) - 1);
+	if (!(paging->efer & EFER_NXE))
+		walk->reserved |= PTE_NX;
 	if (!walk->mode.long_mode)
-		reserved |= 0x7ffull << PHYSICAL_BITS_MAX;
-	return reserved;
+		walk->reserved |= 0x7ffull << PHYSICAL_BITS_MAX;
 }
 
 static bool large_allowed(const struct walk *walk, unsigned level)
@@ -130,19 +139,18 @@ static uint64_t reserved_of_4m(const struct guest_paging *paging)
 	return high | 1ull << 21;
 }
 
-static uint64_t reserved_bits(const struct walk *walk, unsigned level, uint64_t entry)
+static uint64_t reserved_bits(const struct walk *walk, unsigned level, bool leaf)
 {
-	uint64_t reserved;
-
 	if (walk->mode.entry_size == 4)
-		return is_leaf(walk, level, entry) && level == 2 ? reserved_of_4m(walk->paging) : 0;
-	reserved = reserved_always(walk);
+		return leaf && level == 2 ? reserved_of_4m(walk->paging) : 0;
+	if (level == 1)
+		return walk->reserved;
 	if (walk->mode.pae_root && level == 3)
-		return reserved | PTE_NX | 0x1e6;
-	if (is_leaf(walk, level, entry) && level > 1)
-		return reserved | ((1ull << level_shift(walk, level)) - (1ull << 13));
-	/* Where a large page cannot be, its bit is reserved. In level 1 it is the PAT's. */
-	return level > 2 ? reserved | PTE_LARGE : reserved;
+		return walk->reserved | PTE_NX | 0x1e6;
+	if (leaf)
+		return walk->reserved | ((1ull << level_shift(walk, level)) - (1ull << 13));
+	/* Where a large page cannot be, its bit is reserved. */
+	return walk->reserved | PTE_LARGE;
 }
 
 static uint32_t error_code_of(const struct walk *walk, uint32_t cause)
@@ -161,15 +169,29 @@ static uint32_t error_code_of(const struct walk *walk, uint32_t cause)
 static void read_entry(const struct walk *walk, uint64_t address, struct walk_step *step)
 {
 	unsigned size = walk->mode.entry_size;
-	void *pointer = gpa_pointer(walk->space, gpa_make(address), size, GPA_READ);
+	const void *pointer;
 
+	step->pointer = gpa_pointer(walk->space, gpa_make(address), size, GPA_READ | GPA_WRITE);
+	pointer = step->pointer;
+	if (!pointer)
+		pointer = gpa_pointer(walk->space, gpa_make(address), size, GPA_READ);
 	if (!pointer)
 		step->entry = mask_of_bytes(size);
 	else if (size == 8)
-		step->entry = __atomic_load_n((uint64_t *)pointer, __ATOMIC_RELAXED);
+		step->entry = __atomic_load_n((const uint64_t *)pointer, __ATOMIC_RELAXED);
 	else
-		step->entry = __atomic_load_n((uint32_t *)pointer, __ATOMIC_RELAXED);
-	step->pointer = gpa_pointer(walk->space, gpa_make(address), size, GPA_READ | GPA_WRITE);
+		step->entry = __atomic_load_n((const uint32_t *)pointer, __ATOMIC_RELAXED);
+}
+
+static uint64_t entry_address(const struct walk *walk, uint64_t table, unsigned level)
+{
+	uint64_t index =
+		walk->linear >> level_shift(walk, level) & ((1ull << walk->mode.index_bits) - 1);
+
+	/* Only two bits choose among the PDPTEs. */
+	if (walk->mode.pae_root && level == 3)
+		index &= 3;
+	return table + index * walk->mode.entry_size;
 }
 
 /* Goes down to the leaf. Returns 0, or -EFAULT with the cause of the fault. */
@@ -177,32 +199,27 @@ static int descend(struct walk *walk, uint32_t *cause)
 {
 	uint64_t table = root_table(walk);
 
-	walk->rights = PTE_WRITE | PTE_USER;
+	walk->rights = PTE_WRITE | PTE_USER | PTE_ACCESSED;
 	for (unsigned level = walk->mode.levels; level > 0; level--) {
 		struct walk_step *step = &walk->steps[level];
-		uint64_t index = walk->linear >> level_shift(walk, level) &
-				 ((1ull << walk->mode.index_bits) - 1);
+		uint64_t entry;
+		bool leaf;
 
-		walk->level = level;
-		/* Only two bits choose among the PDPTEs. */
-		if (walk->mode.pae_root && level == 3)
-			index &= 3;
-		read_entry(walk, table + index * walk->mode.entry_size, step);
+		read_entry(walk, entry_address(walk, table, level), step);
+		entry = step->entry;
 		*cause = 0;
-		if (!(step->entry & PTE_PRESENT))
+		if (!(entry & PTE_PRESENT))
 			return -EFAULT;
 		*cause = PF_ERROR_PRESENT | PF_ERROR_RESERVED;
-		if (step->entry & reserved_bits(walk, level, step->entry))
+		leaf = is_leaf(walk, level, entry);
+		if (entry & reserved_bits(walk, level, leaf))
 			return -EFAULT;
-		if (!(walk->mode.pae_root && level == 3)) {
-			walk->rights &= step->entry | PTE_NX;
-			walk->rights |= step->entry & PTE_NX;
-		}
-		if (is_leaf(walk, level, step->entry))
+		if (!(walk->mode.pae_root && level == 3))
+			walk->rights = (walk->rights & (entry | PTE_NX)) | (entry & PTE_NX);
+		walk->level = level;
+		if (leaf)
 			return 0;
-		table = step->entry & address_mask(walk->paging, PAGE_SHIFT);
-		if (walk->mode.entry_size == 4)
-			table &= 0xfffff000;
+		table = entry & walk->address_bits;
 	}
 	return -EFAULT;
 }
@@ -247,6 +264,10 @@ static bool set_bits(const struct walk *walk, const struct walk_step *step, uint
 /* Sets A on the way and A, D in the leaf. False where an entry is not what it was any more. */
 static bool mark_accessed(const struct walk *walk)
 {
+	bool dirty = !(walk->access & WALK_WRITE) || (walk->steps[walk->level].entry & PTE_DIRTY);
+
+	if ((walk->rights & PTE_ACCESSED) && dirty)
+		return true;
 	for (unsigned level = walk->mode.levels; level >= walk->level; level--) {
 		uint64_t bits = PTE_ACCESSED;
 
@@ -269,21 +290,25 @@ static uint64_t leaf_address(const struct walk *walk)
 	if (walk->mode.entry_size == 4 && walk->level == 2)
 		return (entry & 0xffc00000) | (entry >> 13 & 0xff) << 32 | offset;
 	if (walk->mode.entry_size == 4)
-		return (entry & 0xfffff000) | offset;
-	return (entry & address_mask(walk->paging, shift)) | offset;
+		return (entry & walk->address_bits) | offset;
+	return (entry & walk->address_bits & ~((1ull << shift) - 1)) | offset;
 }
 
 int guest_walk(const struct gpa_space *space, const struct guest_paging *paging, uint64_t linear,
 	       unsigned access, gpa_t *gpa, uint32_t *error_code)
 {
-	struct walk walk = {.space = space, .paging = paging, .linear = linear, .access = access};
 	uint32_t cause = 0;
+	struct walk walk;
 
 	if (!(paging->cr0 & CR0_PG)) {
 		*gpa = gpa_make(linear);
 		return 0;
 	}
-	walk.mode = mode_of(paging);
+	walk.space = space;
+	walk.paging = paging;
+	walk.linear = linear;
+	walk.access = access;
+	prepare(&walk);
 	for (unsigned attempt = 0; attempt < WALK_ATTEMPTS; attempt++) {
 		if (descend(&walk, &cause) != 0)
 			break;

@@ -38,8 +38,7 @@
 
 static uint8_t memory[MEMORY_SIZE] __attribute__((aligned(4096)));
 static bool read_only;	 /* tables are in ROM */
-static unsigned changes; /* how often the guest still changes the watched entry */
-static uint64_t watched; /* its address */
+static unsigned changes; /* how often the guest still changes the entry of PD */
 static unsigned reads;	 /* of entries */
 static struct guest_paging paging;
 
@@ -48,14 +47,13 @@ void *gpa_pointer(const struct gpa_space *space, gpa_t gpa, size_t length, unsig
 	(void)space;
 	if (gpa.value > MEMORY_SIZE - length)
 		return NULL;
-	if (!(permission & GPA_WRITE)) {
-		reads++;
+	if (!(permission & GPA_WRITE))
 		return &memory[gpa.value];
-	}
-	/* The walk has read the entry by now. */
-	if (changes > 0 && gpa.value == watched) {
+	reads++;
+	/* The walk has read the watched entry, one level up, by now. */
+	if (changes > 0 && gpa.value == PT + 4 * 8) {
 		changes--;
-		memory[gpa.value + 1] ^= 0x02; /* a bit that is the guest's own */
+		memory[PD + 3 * 8 + 1] ^= 0x02; /* a bit that is the guest's own */
 	}
 	return read_only ? NULL : &memory[gpa.value];
 }
@@ -417,18 +415,17 @@ static void follows_a_recursive_table(void **state)
 static void starts_anew_when_an_entry_changes(void **state)
 {
 	(void)state;
-	watched = PT + 4 * 8;
 	changes = 1;
 	walks_to(LINEAR, WALK_WRITE, PAGE + 0x567);
 	assert_int_equal(reads, 8);
 	/* The change survives. */
-	assert_int_equal(get64(PT, 4), PAGE | P | W | U | A | D | 0x200);
+	assert_int_equal(get64(PD, 3), PT | P | W | U | A | 0x200);
+	assert_int_equal(get64(PT, 4), PAGE | P | W | U | A | D);
 }
 
 static void gives_up_on_an_entry_that_always_changes(void **state)
 {
 	(void)state;
-	watched = PT + 4 * 8;
 	changes = 1000000;
 	faults(LINEAR, WALK_WRITE, PRESENT | WALK_WRITE);
 	assert_in_range(reads, 4, 64);
