@@ -64,7 +64,6 @@ __attribute__((weak)) void cpu_kick(struct cpu *cpu)
 static inline struct vm *fixture_create(unsigned vcpus)
 {
 	memset(&fixture, 0, sizeof(fixture));
-	fake_platform_reset();
 	backend = &fixture_backend;
 	memcpy(fixture.config.name, "test", sizeof("test"));
 	fixture.vm.config = &fixture.config;
