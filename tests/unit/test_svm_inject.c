@@ -222,13 +222,29 @@ static void the_guests_own_debugging_is_not_swallowed(void **state)
 	assert_int_equal(vmcb.save.dr6, DR6_CLEAR | 1);
 	assert_int_equal(vcpu.rflags & RFLAGS_TF, 0);
 
-	/* A breakpoint alone. */
-	vmcb.save.dr6 = DR6_CLEAR;
+	/* A breakpoint alone, beside an old one that nobody had cleared. */
+	vmcb.save.dr6 = DR6_CLEAR | 8;
 	svm_request_window(&vcpu, EVENT_NMI, 0);
 	vmcb.save.dr6 = DR6_CLEAR | 2;
 	assert_false(svm_step_done(&vcpu, &exit));
-	assert_int_equal(vmcb.save.dr6, DR6_CLEAR | 2);
+	assert_int_equal(vmcb.save.dr6, DR6_CLEAR | 8 | 2);
 	assert_int_equal(exit.kind, EXIT_EXCEPTION);
+}
+
+/* Old bits in DR6 are no reason to keep a step from being ours, nor is a BS that is not there. */
+static void a_step_is_told_by_new_bits(void **state)
+{
+	struct vm_exit exit = {.kind = EXIT_EXCEPTION, .exception = {.vector = VECTOR_DB}};
+
+	(void)state;
+	vmcb.save.dr6 = DR6_STEP | 3;
+	vcpu.interrupt_shadow = true;
+	svm_request_window(&vcpu, EVENT_NMI, 0);
+	assert_int_equal(vmcb.save.dr6, DR6_CLEAR);
+	assert_true(svm_step_done(&vcpu, &exit));
+	assert_int_equal(exit.kind, EXIT_NMI_WINDOW);
+	assert_int_equal(vmcb.save.dr6, DR6_STEP | 3);
+	assert_int_equal(vcpu.rflags & RFLAGS_TF, 0);
 }
 
 /* TF must not get into the flags that the delivery of another event pushes. */
@@ -321,6 +337,7 @@ int main(void)
 		TEST(iret_may_load_tf),
 		TEST(a_step_that_another_exit_ends_leaves_no_trace),
 		TEST(the_guests_own_debugging_is_not_swallowed),
+		TEST(a_step_is_told_by_new_bits),
 		TEST(no_step_beside_an_injected_event),
 		TEST(a_cpu_with_virtual_nmi_keeps_one),
 		TEST(events_cut_short_are_queued_again),

@@ -8,6 +8,7 @@
 #include "vmm/x86_defs.h"
 #include "arch/x86/svm/svm.h"
 
+#define DR6_CLEAR	0xffff0ff0ull
 #define DR6_BREAKPOINTS 0xfull
 #define DR6_BD		(1ull << 13)
 #define DR6_BS		(1ull << 14)
@@ -59,6 +60,13 @@ void svm_nmi_at_iret(struct vcpu *vcpu)
 
 /* ---- stepping over one instruction, to leave when it has unblocked NMIs ---- */
 
+static void set_dr6(struct svm_vcpu *svm, uint64_t value)
+{
+	svm->vmcb->save.dr6 = value;
+	svm->vmcb->control.clean &= ~VMCB_CLEAN_DRX;
+}
+
+/* DR6 is cleared meanwhile: debuggers leave old bits in it. */
 static void step_begin(struct vcpu *vcpu)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
@@ -68,38 +76,31 @@ static void step_begin(struct vcpu *vcpu)
 	svm->pending |= SVM_PENDING_STEP;
 	svm->step_guest_tf = vcpu->rflags & RFLAGS_TF;
 	svm->step_dr6 = svm->vmcb->save.dr6;
+	set_dr6(svm, DR6_CLEAR);
 	vcpu->rflags |= RFLAGS_TF;
 }
 
-/* Any exit: until then no instruction was completed, or #DB would have come first. */
-static void step_end(struct vcpu *vcpu, bool flags_are_ours)
-{
-	struct svm_vcpu *svm = svm_of(vcpu);
-
-	svm->pending &= ~(uint32_t)SVM_PENDING_STEP;
-	if (flags_are_ours && !svm->step_guest_tf)
-		vcpu->rflags &= ~RFLAGS_TF;
-}
-
+/*
+ * Any exit ends a step. Before its #DB no instruction was completed, so that TF is still ours to
+ * take back; after an IRET the flags are those that it loaded. Not every implementation has
+ * DR6.BS set in an intercepted #DB.
+ */
 bool svm_step_done(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
-	struct vmcb *vmcb = svm->vmcb;
-	bool trap = exit->kind == EXIT_EXCEPTION && exit->exception.vector == VECTOR_DB &&
-		    (vmcb->save.dr6 & DR6_BS);
+	bool trap = exit->kind == EXIT_EXCEPTION && exit->exception.vector == VECTOR_DB;
 	bool iret = svm->nmi_state == SVM_NMI_IRET && vcpu->rip != svm->nmi_iret_rip;
+	uint64_t found = svm->vmcb->save.dr6 & (DR6_BREAKPOINTS | DR6_BD | DR6_BS);
 
-	/* After IRET the flags are those that it loaded. */
-	step_end(vcpu, !(trap && iret));
-	if (!trap || svm->step_guest_tf)
+	svm->pending &= ~(uint32_t)SVM_PENDING_STEP;
+	if (!svm->step_guest_tf && !(trap && iret))
+		vcpu->rflags &= ~RFLAGS_TF;
+	/* What the guest itself asked for, it shall see. */
+	if (!svm->step_guest_tf)
+		found &= ~DR6_BS;
+	set_dr6(svm, svm->step_dr6 | found);
+	if (!trap || svm->step_guest_tf || found)
 		return false;
-	vmcb->control.clean &= ~VMCB_CLEAN_DRX;
-	if (vmcb->save.dr6 & (DR6_BREAKPOINTS | DR6_BD)) {
-		/* A breakpoint of the guest's met the same instruction: that it shall see. */
-		vmcb->save.dr6 &= ~DR6_BS;
-		return false;
-	}
-	vmcb->save.dr6 = svm->step_dr6;
 	exit->kind = EXIT_NMI_WINDOW;
 	return true;
 }
