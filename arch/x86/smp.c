@@ -16,6 +16,7 @@
 #include "vmm/cpu.h"
 #include "vmm/log.h"
 #include "vmm/platform.h"
+#include "vmm/timer.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -23,7 +24,6 @@
 #define INIT_WAIT_US	10000
 #define STARTUP_WAIT_US 200
 #define COME_WAIT_US	2000000 /* emulators are slow */
-#define WAIT_STEP_US	50
 
 #define WARP_ROUNDS 200
 
@@ -113,12 +113,14 @@ static void fill_trampoline(hpa_t address)
 /* Waits until *flag or the time is over; true where it is set. */
 static bool wait_for(const _Atomic bool *flag, uint64_t microseconds)
 {
-	for (uint64_t waited = 0; waited < microseconds; waited += WAIT_STEP_US) {
-		if (atomic_load(flag))
-			return true;
-		tsc_delay_us(WAIT_STEP_US);
+	uint64_t end = tsc_read() + timer_muldiv(microseconds, tsc_hz(), 1000000);
+
+	while (!atomic_load(flag)) {
+		if (tsc_read() >= end)
+			return false;
+		cpu_pause();
 	}
-	return atomic_load(flag);
+	return true;
 }
 
 /* INIT has been sent and its time has passed. True where the CPU is up and waits for `go`. */
