@@ -108,6 +108,29 @@ HV_MUST_CHECK int emul_decode(struct insn *insn, const uint8_t *bytes, unsigned 
 /* The same, for the length alone, of any instruction. */
 HV_MUST_CHECK int emul_decode_length(const uint8_t *bytes, unsigned length, unsigned width);
 
+/* ---- emulate_cache.c ---- */
+
+#define INSN_BYTES_MAX 15
+
+/* Bytes that were fetched for an instruction. */
+struct insn_bytes {
+	union {
+		uint8_t bytes[16];
+		uint64_t words[2];
+	};
+	unsigned length; /* how many there are, up to INSN_BYTES_MAX; 0 follow */
+};
+
+struct vcpu;
+
+/* The instruction at the vCPU's RIP, decoded earlier from the same bytes and code width; else NULL.
+ * Valid until the next emul_cache_add(). */
+const struct insn *emul_cache_find(struct vcpu *vcpu, const struct insn_bytes *bytes,
+				   unsigned width);
+
+/* Keeps an instruction that was decoded from `bytes`. Where there is no memory nothing is kept. */
+void emul_cache_add(struct vcpu *vcpu, const struct insn_bytes *bytes, const struct insn *insn);
+
 /* ---- emulate.c ---- */
 
 /* Width of the code that the vCPU executes: 2, 4 or 8 bytes. */

@@ -23,8 +23,7 @@
 #include <errno.h>
 #include <string.h>
 
-#define INSN_BYTES_MAX 15
-#define DR6_BS	       (1ull << 14)
+#define DR6_BS (1ull << 14)
 
 /* The 32-bit TSS: SDM 3A, 8.2.1; SDM 1, 19.5.2. */
 #define TSS_IO_MAP_BASE 0x66
@@ -388,70 +387,85 @@ static int fetch_place(struct emul_vcpu *self, unsigned at, uint64_t *linear, ui
 }
 
 /* Adds the bytes that the next page has. -ENOTSUP where the guest executes what is no memory. */
-static int fetch_more(struct emul_vcpu *self, uint8_t bytes[INSN_BYTES_MAX], unsigned *length)
+static int fetch_more(struct emul_vcpu *self, struct insn_bytes *fetched)
 {
 	uint64_t linear, room;
 	uint32_t error_code;
+	const void *from;
 	size_t count;
 	gpa_t gpa;
 
-	if (fetch_place(self, *length, &linear, &room) != 0)
+	if (fetch_place(self, fetched->length, &linear, &room) != 0)
 		return -EFAULT;
 	if (guest_walk(&self->vcpu->vm->space, &self->paging, linear, self->access | WALK_FETCH,
 		       &gpa, &error_code) != 0)
 		return page_fault(self, linear, error_code);
-	count = min_u64(room, INSN_BYTES_MAX - *length);
-	if (gpa_read(&self->vcpu->vm->space, gpa, bytes + *length, count) != 0)
+	count = min_u64(room, INSN_BYTES_MAX - fetched->length);
+	from = gpa_pointer(&self->vcpu->vm->space, gpa, count, GPA_READ);
+	if (!from)
 		return -ENOTSUP;
-	*length += (unsigned)count;
+	memcpy(fetched->bytes + fetched->length, from, count);
+	fetched->length += (unsigned)count;
 	return 0;
 }
 
 /* For diagnosis: the VM is about to be stopped, or a process of its to be told. */
-static void log_unsupported(struct vcpu *vcpu, const uint8_t *bytes, unsigned length)
+static void log_unsupported(struct vcpu *vcpu, const struct insn_bytes *fetched)
 {
 	char text[INSN_BYTES_MAX * 3 + 1] = "";
 
-	for (unsigned i = 0; i < length; i++)
-		(void)hv_snprintf(text + i * 3, sizeof(text) - i * 3, " %02x", bytes[i]);
+	for (unsigned i = 0; i < fetched->length; i++)
+		(void)hv_snprintf(text + i * 3, sizeof(text) - i * 3, " %02x", fetched->bytes[i]);
 	log_warning("vm %s: vcpu %u: instruction at rip 0x%llx is not emulated:%s",
 		    vcpu->vm->config->name, vcpu->id, (unsigned long long)vcpu->rip, text);
 }
 
-/* Decodes as far as its caller needs: the whole instruction, or its length where insn is NULL. */
-static int decode(const struct emul_vcpu *self, const uint8_t *bytes, unsigned length,
-		  struct insn *insn)
+/* The length of what was fetched, or the error of emul_decode(). */
+static int measure(const struct emul_vcpu *self, const struct insn_bytes *fetched)
 {
-	int error;
+	return emul_decode_length(fetched->bytes, fetched->length, self->width);
+}
 
-	if (insn)
-		error = emul_decode(insn, bytes, length, self->width);
+/* The same, and the whole instruction in *insn. */
+static int decode(struct emul_vcpu *self, const struct insn_bytes *fetched, struct insn *insn)
+{
+	const struct insn *known = emul_cache_find(self->vcpu, fetched, self->width);
+	int error = 0;
+
+	if (known)
+		*insn = *known;
 	else
-		error = emul_decode_length(bytes, length, self->width);
-	return error == -ENODATA && length == INSN_BYTES_MAX ? -E2BIG : error;
+		error = emul_decode(insn, fetched->bytes, fetched->length, self->width);
+	if (error != 0)
+		return error;
+	if (!known)
+		emul_cache_add(self->vcpu, fetched, insn);
+	return insn->length;
 }
 
 /*
- * Fetches and decodes what is at RIP: the bytes that the hardware saved, and more by way of the
- * guest's tables where these are none or end too early. Returns what decode() does.
+ * Fetches and decodes what is at RIP, or measures it where insn is NULL: from the bytes that the
+ * hardware saved, and more by way of the guest's tables where these are none or end too early.
+ * Returns the length; -EFAULT with the fault filled; or what emul_decode() does.
  */
 static int fetch(struct emul_vcpu *self, struct insn *insn)
 {
-	uint8_t bytes[INSN_BYTES_MAX];
-	unsigned length = 0;
+	struct insn_bytes fetched = {.words = {0, 0}};
 	int result = -ENODATA;
 
 	if (backend->insn_bytes)
-		length = backend->insn_bytes(self->vcpu, bytes);
-	if (length > 0)
-		result = decode(self, bytes, length, insn);
-	while (result == -ENODATA) {
-		result = fetch_more(self, bytes, &length);
-		if (result == 0)
-			result = decode(self, bytes, length, insn);
+		fetched.length = backend->insn_bytes(self->vcpu, fetched.bytes);
+	for (;;) {
+		if (fetched.length > 0)
+			result = insn ? decode(self, &fetched, insn) : measure(self, &fetched);
+		if (result != -ENODATA)
+			break;
+		result = fetched.length < INSN_BYTES_MAX ? fetch_more(self, &fetched) : -E2BIG;
+		if (result != 0)
+			break;
 	}
 	if (result == -ENOTSUP && self->emulation.cpl == 0)
-		log_unsupported(self->vcpu, bytes, length);
+		log_unsupported(self->vcpu, &fetched);
 	return result;
 }
 
@@ -467,11 +481,11 @@ static void inject_fault(struct vcpu *vcpu, const struct emul_fault *fault)
 static enum emul_result execute(struct emul_vcpu *self)
 {
 	struct insn insn;
-	int error = fetch(self, &insn);
+	int length = fetch(self, &insn);
 
-	if (error == 0)
+	if (length > 0)
 		return emul_execute(&self->emulation, &insn);
-	return error == -EFAULT ? EMUL_FAULT : emul_decode_fault(&self->emulation, error);
+	return length == -EFAULT ? EMUL_FAULT : emul_decode_fault(&self->emulation, length);
 }
 
 /* After an instruction: what vcpu_advance() does, and the trap of single-stepping. */

@@ -106,6 +106,7 @@ static void prepare(struct walk *walk)
 	walk->mode = mode_of(paging);
 	if (walk->mode.entry_size == 4) {
 		walk->address_bits = 0xfffff000;
+		walk->reserved = 0;
 		return;
 	}
 	walk->address_bits = physical & PAGE_MASK;

@@ -42,6 +42,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 	if (vcpu == NULL)
 		return;
 	backend->vcpu_destroy(vcpu);
+	hv_free(vcpu->emul_cache);
 	hv_free(vcpu);
 }
 

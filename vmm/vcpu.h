@@ -16,6 +16,7 @@
 #include "vmm/vm_exit.h"
 
 struct cpu;
+struct emul_cache;
 struct lapic;
 struct vm;
 
@@ -93,6 +94,7 @@ struct vcpu {
 	struct vm *vm;
 	void *backend;	     /* the vendor's block */
 	struct lapic *lapic; /* guest/dev/lapic.c */
+	struct emul_cache *emul_cache; /* vmm/emulate_cache.c; NULL until the first emulation */
 	struct vcpu_stats stats;
 
 	unsigned id;		     /* index in its VM, and its local APIC ID */

@@ -2,6 +2,8 @@
 /* Unit tests of vmm/emulate_vcpu.c: the emulator on a vCPU with page tables, RAM, ROM, a device. */
 #include "emulate_fixture.h"
 
+#include "vmm/heap.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -18,6 +20,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	hv_free(fix.vcpu.emul_cache);
 	bus_destroy(&fix.vm.mmio);
 	bus_destroy(&fix.vm.ports);
 	return 0;
@@ -388,6 +391,57 @@ static void measures_instructions(void **state)
 	assert_int_equal(fix.injected.vector, VECTOR_UD);
 }
 
+/* Decoded instructions are kept; what counts is what stands at RIP now. */
+static void executes_the_bytes_of_now(void **state)
+{
+	(void)state;
+	GPR(RCX) = DEVICE_BASE;
+	CODE("\x48\x8b\x01"); /* mov rax, [rcx] */
+	executes(3);
+	assert_int_equal(fix.device.size, 8);
+	fix.vcpu.rip = CODE_PAGE;
+	executes(3);
+	assert_int_equal(fix.device.reads, 2);
+	fix.vcpu.rip = CODE_PAGE;
+	CODE("\x48\x8b\x41\x10");
+	executes(4);
+	assert_int_equal(fix.device.offset, 0x10);
+	fix.vcpu.rip = CODE_PAGE;
+	CODE("\x48\x8b\x41\x18");
+	executes(4);
+	assert_int_equal(fix.device.offset, 0x18);
+	/* The ninth byte and later count as well. */
+	fix.vcpu.rip = CODE_PAGE;
+	CODE("\x48\xc7\x81\x20\x00\x00\x00\x01\x00\x00\x00"); /* mov qword [rcx + 32], 1 */
+	executes(11);
+	assert_int_equal(fix.device.value, 1);
+	fix.vcpu.rip = CODE_PAGE;
+	CODE("\x48\xc7\x81\x20\x00\x00\x00\x01\x00\x00\x01");
+	executes(11);
+	assert_int_equal(fix.device.value, 0x1000001);
+	/* The same bytes in 32-bit code are two instructions. */
+	fix.vcpu.rip = CODE_PAGE;
+	CODE("\x48\x8b\x01");
+	executes(3);
+	fix.vcpu.rip = CODE_PAGE;
+	set_mode(4, 0);
+	executes(1);
+	assert_int_equal(GPR(RAX), 0x55667787);
+}
+
+static void does_without_memory_for_decoded_instructions(void **state)
+{
+	(void)state;
+	GPR(RCX) = DEVICE_BASE;
+	fake_heap_fail_after(0);
+	for (unsigned i = 0; i < 3; i++) {
+		fix.vcpu.rip = CODE_PAGE;
+		CODE("\x8b\x01");
+		executes(2);
+	}
+	assert_int_equal(fix.device.reads, 3);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -412,6 +466,8 @@ int main(void)
 		TEST(forgets_the_kernels_translations),
 		TEST(moves_control_registers),
 		TEST(measures_instructions),
+		TEST(executes_the_bytes_of_now),
+		TEST(does_without_memory_for_decoded_instructions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
