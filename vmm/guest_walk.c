@@ -97,12 +97,16 @@ static uint64_t root_table(const struct walk *walk)
 	return cr3 & walk->address_bits;
 }
 
-/* What is the same for all levels. */
-static void prepare(struct walk *walk)
+/* What is the same for all levels. The steps stay as they are: descend() fills them. */
+static void prepare(struct walk *walk, const struct gpa_space *space,
+		    const struct guest_paging *paging, uint64_t linear, unsigned access)
 {
-	const struct guest_paging *paging = walk->paging;
 	uint64_t physical = address_mask(paging, 0);
 
+	walk->space = space;
+	walk->paging = paging;
+	walk->linear = linear;
+	walk->access = access;
 	walk->mode = mode_of(paging);
 	if (walk->mode.entry_size == 4) {
 		walk->address_bits = 0xfffff000;
@@ -305,11 +309,7 @@ int guest_walk(const struct gpa_space *space, const struct guest_paging *paging,
 		*gpa = gpa_make(linear);
 		return 0;
 	}
-	walk.space = space;
-	walk.paging = paging;
-	walk.linear = linear;
-	walk.access = access;
-	prepare(&walk);
+	prepare(&walk, space, paging, linear, access);
 	for (unsigned attempt = 0; attempt < WALK_ATTEMPTS; attempt++) {
 		if (descend(&walk, &cause) != 0)
 			break;

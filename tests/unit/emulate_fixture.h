@@ -240,7 +240,7 @@ static void set_mode(unsigned width, unsigned cpl)
 }
 
 /* Returns 0 or what bus_claim() does. */
-static int fix_setup(void)
+static inline int fix_setup(void)
 {
 	int error;
 

@@ -201,37 +201,37 @@ static void faults_where_nothing_is_present(void **state)
 	faults(LINEAR, WALK_FETCH, WALK_FETCH);
 }
 
-/* Rights of the page; the access; what the registers say; whether it is allowed. */
+/* Rights of the page; what the registers say; the access; whether it is allowed. */
 static const struct rights_case {
 	uint64_t rights;
-	unsigned access;
 	uint64_t cr0, cr4, rflags;
+	unsigned access;
 	bool allowed;
 } rights_cases[] = {
-	{0, WALK_READ, CR0_WP, 0, 0, true},
-	{0, WALK_READ | WALK_USER, CR0_WP, 0, 0, false},
-	{U, WALK_READ | WALK_USER, CR0_WP, 0, 0, true},
-	{W, WALK_WRITE, CR0_WP, 0, 0, true},
-	{0, WALK_WRITE, CR0_WP, 0, 0, false},
-	{0, WALK_WRITE, 0, 0, 0, true},
-	{U, WALK_WRITE, 0, 0, 0, true},
-	{U, WALK_WRITE | WALK_USER, 0, 0, 0, false},
-	{U | W, WALK_WRITE | WALK_USER, CR0_WP, 0, 0, true},
-	{W, WALK_WRITE | WALK_USER, CR0_WP, 0, 0, false},
-	{0, WALK_FETCH, CR0_WP, 0, 0, true},
-	{NX, WALK_FETCH, CR0_WP, 0, 0, false},
-	{NX, WALK_READ, CR0_WP, 0, 0, true},
-	{U | NX, WALK_FETCH | WALK_USER, CR0_WP, 0, 0, false},
-	{U, WALK_FETCH | WALK_USER, CR0_WP, CR4_SMEP, 0, true},
-	{U, WALK_FETCH, CR0_WP, 0, 0, true},
-	{U, WALK_FETCH, CR0_WP, CR4_SMEP, 0, false},
-	{0, WALK_FETCH, CR0_WP, CR4_SMEP, 0, true},
-	{U, WALK_READ, CR0_WP, CR4_SMAP, 0, false},
-	{U, WALK_READ, CR0_WP, CR4_SMAP, RFLAGS_AC, true},
-	{U | W, WALK_WRITE, 0, CR4_SMAP, 0, false},
-	{W, WALK_WRITE, CR0_WP, CR4_SMAP, 0, true},
-	{U, WALK_READ | WALK_USER, CR0_WP, CR4_SMAP, 0, true},
-	{U, WALK_FETCH, CR0_WP, CR4_SMAP, 0, true}, /* SMAP is for data */
+	{0, CR0_WP, 0, 0, WALK_READ, true},
+	{0, CR0_WP, 0, 0, WALK_READ | WALK_USER, false},
+	{U, CR0_WP, 0, 0, WALK_READ | WALK_USER, true},
+	{W, CR0_WP, 0, 0, WALK_WRITE, true},
+	{0, CR0_WP, 0, 0, WALK_WRITE, false},
+	{0, 0, 0, 0, WALK_WRITE, true},
+	{U, 0, 0, 0, WALK_WRITE, true},
+	{U, 0, 0, 0, WALK_WRITE | WALK_USER, false},
+	{U | W, CR0_WP, 0, 0, WALK_WRITE | WALK_USER, true},
+	{W, CR0_WP, 0, 0, WALK_WRITE | WALK_USER, false},
+	{0, CR0_WP, 0, 0, WALK_FETCH, true},
+	{NX, CR0_WP, 0, 0, WALK_FETCH, false},
+	{NX, CR0_WP, 0, 0, WALK_READ, true},
+	{U | NX, CR0_WP, 0, 0, WALK_FETCH | WALK_USER, false},
+	{U, CR0_WP, CR4_SMEP, 0, WALK_FETCH | WALK_USER, true},
+	{U, CR0_WP, 0, 0, WALK_FETCH, true},
+	{U, CR0_WP, CR4_SMEP, 0, WALK_FETCH, false},
+	{0, CR0_WP, CR4_SMEP, 0, WALK_FETCH, true},
+	{U, CR0_WP, CR4_SMAP, 0, WALK_READ, false},
+	{U, CR0_WP, CR4_SMAP, RFLAGS_AC, WALK_READ, true},
+	{U | W, 0, CR4_SMAP, 0, WALK_WRITE, false},
+	{W, CR0_WP, CR4_SMAP, 0, WALK_WRITE, true},
+	{U, CR0_WP, CR4_SMAP, 0, WALK_READ | WALK_USER, true},
+	{U, CR0_WP, CR4_SMAP, 0, WALK_FETCH, true}, /* SMAP is for data */
 };
 
 static void check_rights(const struct rights_case *test)
