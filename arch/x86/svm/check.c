@@ -62,7 +62,7 @@ static const char *check_event(uint64_t event)
 		 "EVENTINJ is an exception with a vector that is none"},
 	};
 
-	return event & VMCB_EVENT_VALID ? first_broken(rules, ARRAY_SIZE(rules)) : NULL;
+	return (event & VMCB_EVENT_VALID) ? first_broken(rules, ARRAY_SIZE(rules)) : NULL;
 }
 
 /* PAT memory types: 0 UC, 1 WC, 4 WT, 5 WP, 6 WB, 7 UC-. */

@@ -62,8 +62,8 @@ static hpa_t npt_address(uint64_t entry)
 
 static unsigned npt_permission(uint64_t entry)
 {
-	return GPA_READ | (entry & NPT_WRITE ? GPA_WRITE : 0u) |
-	       (entry & NPT_NX ? 0u : GPA_EXECUTE);
+	return GPA_READ | ((entry & NPT_WRITE) ? GPA_WRITE : 0u) |
+	       ((entry & NPT_NX) ? 0u : GPA_EXECUTE);
 }
 
 static const struct pte_ops npt_ops_1g = {
