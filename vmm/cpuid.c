@@ -123,16 +123,24 @@ static struct cpuid_regs host_leaf(uint32_t leaf, uint32_t subleaf)
 	return (struct cpuid_regs){regs[0], regs[1], regs[2], regs[3]};
 }
 
+/* Where a leaf's answer is kept, NULL where it is not offered. */
 static struct cpuid_regs *slot(uint32_t leaf)
 {
-	return leaf < EXTENDED_FIRST ? &basic[leaf] : &extended[leaf - EXTENDED_FIRST];
+	if (leaf <= BASIC_MAX)
+		return &basic[leaf];
+	if (leaf >= EXTENDED_FIRST && leaf <= EXTENDED_MAX)
+		return &extended[leaf - EXTENDED_FIRST];
+	return NULL;
 }
 
 static void apply(const struct leaf_policy *policy)
 {
 	struct cpuid_regs host = host_leaf(policy->leaf, policy->subleaf);
+	struct cpuid_regs *to = slot(policy->leaf);
 
-	*slot(policy->leaf) = (struct cpuid_regs){
+	if (to == NULL)
+		return;
+	*to = (struct cpuid_regs){
 		(host.eax & policy->mask[0]) | policy->always[0],
 		(host.ebx & policy->mask[1]) | policy->always[1],
 		(host.ecx & policy->mask[2]) | policy->always[2],
@@ -163,8 +171,8 @@ static void set_xsave_leaves(void)
 
 	if ((basic[1].ecx & CPUID_1_ECX_XSAVE) == 0)
 		return;
-	/* AVX-512 comes whole or not at all. */
-	if ((offered & 0xe0) != 0xe0)
+	/* AVX-512 comes whole or not at all, and with AVX. */
+	if ((offered & 0xe4) != 0xe4)
 		offered &= ~(uint64_t)0xe0;
 	for (unsigned i = 2; i < XSAVE_COMPONENTS; i++) {
 		if (!(offered >> i & 1))
@@ -213,12 +221,12 @@ static void set_policy(void)
 	cpuid_policy.efer_allowed =
 		(edx >> 11 & 1 ? EFER_SCE : 0) | (edx >> 20 & 1 ? EFER_NXE : 0) |
 		(edx >> 29 & 1 ? EFER_LME | EFER_LMA : 0) | (edx >> 25 & 1 ? EFER_FFXSR : 0);
+	/* CPUs without this leaf have 36 bits of physical addresses. SDM 3A, 4.1.4. */
+	if (extended[8].eax == 0)
+		extended[8].eax = 48 << 8 | 36;
 	cpuid_policy.physical_bits = extended[8].eax & 0xff;
-	if (cpuid_policy.physical_bits == 0)
-		cpuid_policy.physical_bits = 36;
 	cpuid_policy.has_1g_pages = edx >> 26 & 1;
-	cpuid_policy.has_rdtscp = edx >> 27 & 1;
-	cpuid_policy.has_rdpid = basic[7].ecx >> 22 & 1;
+	cpuid_policy.has_tsc_aux = (edx >> 27 & 1) || (basic[7].ecx >> 22 & 1);
 	set_cr4_allowed();
 }
 
@@ -245,6 +253,7 @@ void cpuid_policy_init(void)
 	memset(basic, 0, sizeof(basic));
 	memset(extended, 0, sizeof(extended));
 	memset(xsave, 0, sizeof(xsave));
+	memset(xsave_end, 0, sizeof(xsave_end));
 	for (size_t i = 0; i < ARRAY_SIZE(policies); i++)
 		apply(&policies[i]);
 	set_xsave_leaves();
@@ -327,9 +336,9 @@ static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 
 struct cpuid_regs vcpu_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
+	const struct cpuid_regs *regs = slot(leaf);
+
 	if (leaf <= BASIC_MAX)
 		return basic_leaf(vcpu, leaf, subleaf);
-	if (leaf >= EXTENDED_FIRST && leaf <= EXTENDED_MAX)
-		return extended[leaf - EXTENDED_FIRST];
-	return hypervisor_leaf(leaf);
+	return regs != NULL ? *regs : hypervisor_leaf(leaf);
 }

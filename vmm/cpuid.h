@@ -21,8 +21,7 @@ struct cpuid_policy {
 	uint64_t xcr0_allowed; /* 0 where there is no XSAVE */
 	unsigned physical_bits;
 	bool has_1g_pages;
-	bool has_rdtscp;
-	bool has_rdpid;
+	bool has_tsc_aux; /* RDTSCP or RDPID */
 };
 
 /* Set by cpuid_policy_init(), constant afterwards. */

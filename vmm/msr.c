@@ -296,7 +296,7 @@ static const struct msr_range ranges[] = {
 	{MSR_STAR, MSR_SFMASK, read_held, write_held, true, NULL},
 	{MSR_FS_BASE, MSR_GS_BASE, read_base, write_base, true, NULL},
 	{MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, read_held, write_held, true, NULL},
-	{MSR_TSC_AUX, MSR_TSC_AUX, read_held, write_tsc_aux, false, &cpuid_policy.has_rdtscp},
+	{MSR_TSC_AUX, MSR_TSC_AUX, read_held, write_tsc_aux, false, &cpuid_policy.has_tsc_aux},
 	{MSR_SYSCFG, MSR_SYSCFG, read_zero, write_ignore, false, NULL},
 	{MSR_HWCR, MSR_HWCR, read_hwcr, write_ignore, false, NULL},
 };
