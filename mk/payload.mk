@@ -13,3 +13,29 @@ $(BUILD)/payload/%.bin: tests/payload/%.asm mk/payload.mk
 payloads: $(PAYLOADS)
 
 -include $(PAYLOADS:=.d)
+
+# The benchmarks' guests (tests/bench): a flat binary in C, what is put behind a Linux kernel, and the
+# first process there.
+BENCH_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
+	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables $(WARNINGS)
+
+$(BUILD)/bench/bench.bin: $(addprefix tests/bench/payload/,start.asm bench.c payload.ld) mk/payload.mk
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(NASM) -f elf64 -w+all -Werror -o $(@D)/start.o tests/bench/payload/start.asm
+	$(Q)$(CC) $(BENCH_CFLAGS) -c -o $(@D)/bench.o tests/bench/payload/bench.c
+	$(Q)$(LD) -nostdlib -static --no-warn-rwx-segments -T tests/bench/payload/payload.ld -o $(@:.bin=.elf) $(@D)/start.o $(@D)/bench.o
+	$(Q)$(OBJCOPY) -O binary $(@:.bin=.elf) $@
+
+$(BUILD)/bench/entry_hook.bin: tests/bench/linux/entry_hook.asm mk/payload.mk
+	$(call say,NASM,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(NASM) -f bin -w+all -Werror -o $@ $<
+
+$(BUILD)/bench/init: tests/bench/linux/init.c mk/payload.mk
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)gcc -std=gnu11 -O2 -static $(WARNINGS) -o $@ $<
+
+.PHONY: bench-guests
+bench-guests: $(addprefix $(BUILD)/bench/,bench.bin entry_hook.bin init)
