@@ -139,6 +139,12 @@ static void changes_memory_under_lock(void **state)
 	executes(3);
 	assert_int_equal(*word, 0xa5a5a5a5a5111111);
 	assert_int_equal(GPR(RAX), 0x0000001111111313);
+	CODE("\x66\x87\x01"); /* one byte in each */
+	GPR(RAX) = 0x1234;
+	GPR(RCX) = DATA_PAGE + 7;
+	executes(3);
+	assert_int_equal(word[0] >> 56, 0x34);
+	assert_int_equal(word[1] & 0xff, 0x12);
 }
 
 static void gives_rom_writes_to_the_bus(void **state)
@@ -253,6 +259,10 @@ static void checks_the_code_segment(void **state)
 	fix.segments[SEG_CS].limit = 0x102;
 	executes(3);
 	assert_int_equal(fix.device.offset, 4);
+	put_code(CODE_PAGE + 0x102, "\xee", 1); /* out dx, al */
+	fix.vcpu.rip = 0x102;
+	executes(1);
+	faults(VECTOR_GP, 0, 0);
 }
 
 static void wraps_linear_addresses_outside_64_bit_code(void **state)
@@ -345,8 +355,50 @@ static void asks_the_tss_about_ports(void **state)
 	fix.segments[SEG_TR].attributes = 0x83; /* a 16-bit TSS has no map */
 	faults(VECTOR_GP, 0, 0);
 	fix.segments[SEG_TR].attributes = 0x8b;
+	/* The processor's own reads respect SMAP, whatever AC says. */
+	fix.regs[REG_CR4] |= CR4_SMAP;
+	fix.vcpu.rflags |= RFLAGS_AC;
+	map_page(TSS_BASE, TSS_BASE, PTE_P | PTE_U);
+	faults(VECTOR_PF, PF_ERROR_PRESENT, TSS_BASE + 0x66);
 	map_page(TSS_BASE, 0, 0);
 	faults(VECTOR_PF, 0, TSS_BASE + 0x66);
+}
+
+static void asks_the_tss_in_virtual_8086_mode_whatever_iopl_is(void **state)
+{
+	uint8_t *tss = guest_memory(TSS_BASE);
+
+	(void)state;
+	set_mode(2, 3);
+	fix.vcpu.rflags |= RFLAGS_VM | RFLAGS_IOPL;
+	CODE("\xec");
+	GPR(RDX) = 0x81;
+	tss[0x66] = 0x68;
+	tss[0x68 + 0x10] = 0x02;
+	faults(VECTOR_GP, 0, 0);
+	fix.injected.count = 0;
+	tss[0x68 + 0x10] = 0;
+	executes(1);
+}
+
+/* A page that was read may not be written for that. */
+static void checks_the_right_to_write_in_each_round(void **state)
+{
+	uint8_t *memory = guest_memory(DATA_PAGE);
+
+	(void)state;
+	CODE("\xf3\xa4"); /* from a page that cannot be written into it, by way of the one before */
+	memory[PAGE_SIZE] = 'a';
+	memory[PAGE_SIZE + 1] = 'b';
+	map_page(DATA_PAGE + PAGE_SIZE, DATA_PAGE + PAGE_SIZE, PTE_P);
+	GPR(RSI) = DATA_PAGE + PAGE_SIZE;
+	GPR(RDI) = DATA_PAGE + PAGE_SIZE - 1;
+	GPR(RCX) = 2;
+	executes(0);
+	assert_int_equal(GPR(RCX), 1);
+	assert_int_equal(memory[PAGE_SIZE - 1], 'a');
+	faults(VECTOR_PF, PF_ERROR_PRESENT | WALK_WRITE, DATA_PAGE + PAGE_SIZE);
+	assert_int_equal(memory[PAGE_SIZE], 'a');
 }
 
 /* What the processor may read for itself stays closed to the instruction. */
@@ -419,6 +471,17 @@ static void executes_the_bytes_of_now(void **state)
 	CODE("\x48\xc7\x81\x20\x00\x00\x00\x01\x00\x00\x01");
 	executes(11);
 	assert_int_equal(fix.device.value, 0x1000001);
+	/* A byte that was not fetched yet is none. */
+	fix.vcpu.rip = CODE_PAGE;
+	CODE("\x48\x8b\x41\x00");
+	executes(4);
+	fix.vcpu.rip = CODE_PAGE;
+	CODE("\x48\x8b\x41\x30");
+	memcpy(fix.hardware_bytes, "\x48\x8b\x41", 3);
+	fix.hardware_length = 3;
+	executes(4);
+	assert_int_equal(fix.device.offset, 0x30);
+	fix.hardware_length = 0;
 	/* The same bytes in 32-bit code are two instructions. */
 	fix.vcpu.rip = CODE_PAGE;
 	CODE("\x48\x8b\x01");
@@ -463,6 +526,8 @@ int main(void)
 		TEST(traps_after_a_single_step),
 		TEST(moves_strings_through_ports),
 		TEST(asks_the_tss_about_ports),
+		TEST(asks_the_tss_in_virtual_8086_mode_whatever_iopl_is),
+		TEST(checks_the_right_to_write_in_each_round),
 		TEST(forgets_the_kernels_translations),
 		TEST(moves_control_registers),
 		TEST(measures_instructions),

@@ -334,8 +334,8 @@ static void translates_4_mib_pages(void **state)
 	walks_to(LINEAR_32, WALK_READ, 0xa580400000 + (LINEAR_32 & 0x3fffff));
 	paging.physical_bits = 39;
 	faults(LINEAR_32, WALK_READ, PRESENT | RESERVED);
-	put32(ROOT, 0x301, 0x80400000 | P | PS | 0x25u << 13);
-	walks_to(LINEAR_32, WALK_READ, 0x2580400000 + (LINEAR_32 & 0x3fffff));
+	put32(ROOT, 0x301, 0x80400000 | P | PS | 0x65u << 13);
+	walks_to(LINEAR_32, WALK_READ, 0x6580400000 + (LINEAR_32 & 0x3fffff));
 	put32(ROOT, 0x301, 0x80400000 | P | PS | 1u << 21);
 	faults(LINEAR_32, WALK_READ, PRESENT | RESERVED);
 	/* Without PSE the bit means nothing. */
