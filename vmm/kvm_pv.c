@@ -31,8 +31,8 @@
 #define HYPERCALL_ENOSYS      1000
 #define HYPERCALL_EPERM	      1
 
-/* struct pvclock_vcpu_time_info */
-struct clock_page {
+/* struct pvclock_vcpu_time_info. Guests align it to 4 bytes: less than its fields want. */
+struct HV_PACKED HV_ALIGNED(4) clock_page {
 	uint32_t version;
 	uint32_t pad0;
 	uint64_t tsc_timestamp;
@@ -106,7 +106,7 @@ static void publish_clock(struct vcpu *vcpu)
 	clock_scale(platform_tick_hz(), &mul, &shift);
 	page->version = ++vcpu->pv.clock_version;
 	atomic_thread_fence(memory_order_seq_cst);
-	page->tsc_timestamp = now + vm->tsc_offset;
+	page->tsc_timestamp = now + vm->tsc_offset + vcpu->msrs.tsc_adjust;
 	page->system_time = timer_ticks_to_ns(now - vm->start_tick);
 	page->tsc_to_system_mul = mul;
 	page->tsc_shift = shift;
@@ -137,11 +137,19 @@ void kvm_pv_update(struct vcpu *vcpu)
 		publish_steal(vcpu);
 }
 
+void kvm_pv_tsc_moved(struct vcpu *vcpu)
+{
+	if (vcpu->pv.clock_msr & 1)
+		publish_clock(vcpu);
+}
+
 /* Seconds and nanoseconds at the VM's clock's zero, once, where the guest asks. */
 static int write_wall_clock(struct vcpu *vcpu, uint64_t address)
 {
 	struct wall_clock_page page = {.version = 2, .sec = (uint32_t)vcpu->vm->wall_clock_start};
 
+	if (address == 0) /* off */
+		return 0;
 	return gpa_write(&vcpu->vm->space, gpa_make(address), &page, sizeof(page)) == 0 ? 0
 											: -EACCES;
 }
@@ -150,6 +158,8 @@ static int write_clock(struct vcpu *vcpu, uint64_t value)
 {
 	gpa_t at = gpa_make(value & ~(uint64_t)1);
 
+	if ((value & 2) != 0)
+		return -EACCES;
 	if ((value & 1) &&
 	    gpa_pointer(&vcpu->vm->space, at, sizeof(struct clock_page), GPA_WRITE) == NULL)
 		return -EACCES;
@@ -219,23 +229,31 @@ static int64_t kick_vcpu(struct vm *vm, uint64_t apic_id)
 	return 0;
 }
 
-static int64_t send_ipis(struct vcpu *vcpu)
+static int64_t send_ipis(struct vcpu *vcpu, bool wide)
 {
-	const uint64_t mask[2] = {vcpu->gpr[GPR_RBX], vcpu->gpr[GPR_RCX]};
+	uint64_t mask[2] = {vcpu->gpr[GPR_RBX], vcpu->gpr[GPR_RCX]};
 	struct vm *vm = vcpu->vm;
-	int sent = vm->irqs.intc->send_ipis(vm, mask, vcpu_gpr32(vcpu, GPR_RDX),
-					    vcpu_gpr32(vcpu, GPR_RSI));
+	int sent;
 
+	/* The two halves of the mask are as wide as the guest's registers. */
+	if (!wide) {
+		mask[0] = (uint32_t)mask[0] | mask[1] << 32;
+		mask[1] = 0;
+	}
+	sent = vm->irqs.intc->send_ipis(vm, mask, vcpu_gpr32(vcpu, GPR_RDX),
+					vcpu_gpr32(vcpu, GPR_RSI));
 	return sent < 0 ? -HYPERCALL_ENOSYS : sent;
 }
 
-static int64_t hypercall(struct vcpu *vcpu)
+static int64_t hypercall(struct vcpu *vcpu, bool wide)
 {
-	switch (vcpu->gpr[GPR_RAX]) {
+	uint64_t used = wide ? UINT64_MAX : UINT32_MAX;
+
+	switch (vcpu->gpr[GPR_RAX] & used) {
 	case HYPERCALL_KICK_CPU:
-		return kick_vcpu(vcpu->vm, vcpu->gpr[GPR_RCX]);
+		return kick_vcpu(vcpu->vm, vcpu->gpr[GPR_RCX] & used);
 	case HYPERCALL_SEND_IPI:
-		return send_ipis(vcpu);
+		return send_ipis(vcpu, wide);
 	case HYPERCALL_SCHED_YIELD:
 		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_YIELD);
 		return 0;
@@ -247,9 +265,8 @@ static int64_t hypercall(struct vcpu *vcpu)
 void kvm_pv_hypercall(struct vcpu *vcpu)
 {
 	/* Only the guest's kernel may call. */
-	int64_t result = vcpu_cpl(vcpu) == 0 ? hypercall(vcpu) : -HYPERCALL_EPERM;
+	bool wide = vcpu_code_width(vcpu) == 8;
+	int64_t result = vcpu_cpl(vcpu) == 0 ? hypercall(vcpu, wide) : -HYPERCALL_EPERM;
 
-	vcpu->gpr[GPR_RAX] = (uint64_t)result;
-	if (vcpu_code_width(vcpu) != 8)
-		vcpu->gpr[GPR_RAX] = (uint32_t)result;
+	vcpu->gpr[GPR_RAX] = wide ? (uint64_t)result : (uint32_t)result;
 }

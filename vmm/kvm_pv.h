@@ -26,6 +26,7 @@ struct vcpu_pv {
 	uint32_t steal_version;
 	uint64_t steal_ticks;	 /* runnable but not running, in all */
 	uint64_t runnable_since; /* platform_now() when it last became so */
+	bool kicked;		 /* the next HLT ends at once: a kick came before it */
 };
 
 /* Feature bits for CPUID leaf KVM_PV_CPUID_FEATURES, EAX. */
@@ -37,6 +38,9 @@ HV_MUST_CHECK int kvm_pv_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t val
 
 /* Writes the clock and steal-time pages of a vCPU where the guest switched them on. On its CPU. */
 void kvm_pv_update(struct vcpu *vcpu);
+
+/* The vCPU's TSC was changed: its clock goes on from there. On its CPU. */
+void kvm_pv_tsc_moved(struct vcpu *vcpu);
 
 /* VMMCALL or VMCALL with the call's number in RAX: leaves the result there. */
 void kvm_pv_hypercall(struct vcpu *vcpu);

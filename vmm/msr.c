@@ -16,6 +16,11 @@
 #include <errno.h>
 #include <string.h>
 
+/* IA32_MISC_ENABLE: kernels give up fast string instructions where the bit is clear. Branch traces
+ * and PEBS are unavailable. SDM 4, table 2-2. */
+#define MISC_ENABLE_FAST_STRING (1ull << 0)
+#define MISC_ENABLE_FIXED	(1ull << 11 | 1ull << 12)
+
 struct msr_range {
 	uint32_t first;
 	uint32_t last;
@@ -46,7 +51,20 @@ static int write_ignore(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 static int read_tsc(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
 	(void)msr;
-	*value = platform_now() + vcpu->vm->tsc_offset;
+	*value = platform_now() + vcpu->vm->tsc_offset + vcpu->msrs.tsc_adjust;
+	return 0;
+}
+
+/* Moves this vCPU's TSC alone. SDM 3B, 18.17.3. */
+static int write_tsc(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	uint64_t offset = value - platform_now();
+
+	(void)msr;
+	vcpu->msrs.tsc_adjust = offset - vcpu->vm->tsc_offset;
+	backend->set_tsc_offset(vcpu, offset);
+	/* Its clock is told in ticks of the TSC. */
+	kvm_pv_tsc_moved(vcpu);
 	return 0;
 }
 
@@ -249,6 +267,21 @@ static int write_mcg_status(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 	return 0;
 }
 
+static int read_misc_enable(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	(void)msr;
+	*value = vcpu->msrs.misc_enable;
+	return 0;
+}
+
+/* What its other bits would switch on is not there. */
+static int write_misc_enable(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	vcpu->msrs.misc_enable = MISC_ENABLE_FIXED | (value & MISC_ENABLE_FAST_STRING);
+	return 0;
+}
+
 /* HWCR.TscFreqSel: the TSC counts at the rate of P0. Linux complains where it is off. APM/PPR,
  * MSRC001_0015. */
 static int read_hwcr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
@@ -270,7 +303,7 @@ static int read_microcode(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 
 static const struct msr_range ranges[] = {
 	{MSR_P5_MC_ADDR, MSR_P5_MC_TYPE, read_zero, NULL, false, NULL},
-	{MSR_TSC, MSR_TSC, read_tsc, NULL, false, NULL},
+	{MSR_TSC, MSR_TSC, read_tsc, write_tsc, false, NULL},
 	{MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, kvm_pv_msr_read, kvm_pv_msr_write, false, NULL},
 	{MSR_PLATFORM_ID, MSR_PLATFORM_ID, read_zero, NULL, false, NULL},
 	{MSR_APIC_BASE, MSR_APIC_BASE, read_intc, write_intc, false, NULL},
@@ -279,7 +312,7 @@ static const struct msr_range ranges[] = {
 	{MSR_SYSENTER_CS, MSR_SYSENTER_EIP, read_held, write_held, true, NULL},
 	{MSR_MCG_CAP, MSR_MCG_CAP, read_zero, NULL, false, NULL},
 	{MSR_MCG_STATUS, MSR_MCG_STATUS, read_mcg_status, write_mcg_status, false, NULL},
-	{MSR_MISC_ENABLE, MSR_MISC_ENABLE, read_zero, write_ignore, false, NULL},
+	{MSR_MISC_ENABLE, MSR_MISC_ENABLE, read_misc_enable, write_misc_enable, false, NULL},
 	{MSR_MTRR_PHYS_BASE0, MSR_MTRR_PHYS_BASE0 + MTRR_VARIABLE_COUNT * 2 - 1, read_mtrr,
 	 write_mtrr, false, NULL},
 	{MSR_MTRR_FIX_64K_00000, MSR_MTRR_FIX_64K_00000, read_mtrr, write_mtrr, false, NULL},
@@ -345,6 +378,7 @@ void vcpu_msr_reset(struct vcpu *vcpu)
 	/* As firmware leaves them: everything write-back but what is not RAM, which the nested
 	 * tables know. */
 	vcpu->msrs.mtrr_def_type = 1u << 11 | 6;
+	vcpu->msrs.misc_enable = MISC_ENABLE_FIXED | MISC_ENABLE_FAST_STRING;
 }
 
 int vm_msr_setup(struct vm *vm)

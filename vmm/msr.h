@@ -19,7 +19,7 @@ struct vcpu_msrs {
 	uint64_t mtrr_variable[MTRR_VARIABLE_COUNT * 2];
 	uint64_t mcg_status;
 	uint64_t misc_enable;
-	uint64_t tsc_adjust;
+	uint64_t tsc_adjust; /* of this vCPU's TSC against its VM's: the guest wrote the TSC */
 };
 
 /*

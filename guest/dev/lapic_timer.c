@@ -139,7 +139,7 @@ uint64_t lapic_timer_read_deadline(const struct lapic *lapic)
 static void serve_deadline(struct lapic *lapic)
 {
 	uint64_t now = platform_now();
-	uint64_t guest_now = now + lapic->vcpu->vm->tsc_offset;
+	uint64_t guest_now = now + lapic->vcpu->vm->tsc_offset + lapic->vcpu->msrs.tsc_adjust;
 	uint64_t left = lapic->timer.tsc_deadline - guest_now;
 
 	if (lapic->timer.tsc_deadline <= guest_now) {
