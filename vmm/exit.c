@@ -185,7 +185,8 @@ static void handle_hlt(struct vcpu *vcpu, const struct vm_exit *exit)
 /* It spins: let another vCPU of this CPU go first, if one waits. */
 static void handle_pause(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	step_over(vcpu, exit);
+	if (exit->length != 0)
+		vcpu_advance(vcpu, exit->length);
 	if (atomic_load(&vcpu->cpu->run_queue.count) != 0)
 		atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_YIELD);
 }

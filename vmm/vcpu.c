@@ -54,9 +54,7 @@ void vcpu_power_on(struct vcpu *vcpu)
 	backend->set_tsc_offset(vcpu, vcpu->vm->tsc_offset);
 	vcpu_msr_reset(vcpu);
 	kvm_pv_reset(vcpu);
-	vcpu->event_valid = false;
-	vcpu->nmi_pending = false;
-	vcpu->window_requested = false;
+	vcpu_clear_events(vcpu);
 	vcpu->activity = vcpu->id == 0 ? VCPU_ACTIVE : VCPU_WAIT_SIPI;
 	vcpu->vm->irqs.intc->reset(vcpu, true);
 	atomic_store(&vcpu->requests, 0);
@@ -76,134 +74,6 @@ void vcpu_request(struct vcpu *vcpu, uint32_t bits)
 	}
 }
 
-/* ---- events ---- */
-
-/*
- * Exceptions that make a double fault together (SDM 3A, table 6-5): contributory ones are 1; a page
- * fault is 2.
- */
-static unsigned exception_class(uint8_t vector)
-{
-	switch (vector) {
-	case VECTOR_DE:
-	case VECTOR_TS:
-	case VECTOR_NP:
-	case VECTOR_SS:
-	case VECTOR_GP:
-		return 1;
-	case VECTOR_PF:
-		return 2;
-	default:
-		return 0;
-	}
-}
-
-static bool makes_double_fault(uint8_t first, uint8_t second)
-{
-	unsigned a = exception_class(first);
-	unsigned b = exception_class(second);
-
-	return (a == 1 && b == 1) || (a == 2 && b != 0);
-}
-
-void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_code,
-			   uint32_t error_code)
-{
-	/* Real mode has no error codes. */
-	if ((vcpu_get_reg(vcpu, REG_CR0) & CR0_PE) == 0)
-		has_error_code = false;
-
-	if (vcpu->event_valid && vcpu->event.type == EVENT_EXCEPTION) {
-		if (vcpu->event.vector == VECTOR_DF && exception_class(vector) != 0) {
-			vm_stop(vcpu->vm, "triple fault at rip 0x%llx",
-				(unsigned long long)vcpu->rip);
-			return;
-		}
-		if (makes_double_fault(vcpu->event.vector, vector)) {
-			vector = VECTOR_DF;
-			has_error_code = (vcpu_get_reg(vcpu, REG_CR0) & CR0_PE) != 0;
-			error_code = 0;
-		}
-	}
-	vcpu->event = (struct vcpu_event){
-		.type = EVENT_EXCEPTION,
-		.vector = vector,
-		.has_error_code = has_error_code,
-		.error_code = error_code,
-	};
-	vcpu->event_valid = true;
-}
-
-void vcpu_inject_gp(struct vcpu *vcpu)
-{
-	vcpu_inject_exception(vcpu, VECTOR_GP, true, 0);
-}
-
-void vcpu_inject_ud(struct vcpu *vcpu)
-{
-	vcpu_inject_exception(vcpu, VECTOR_UD, false, 0);
-}
-
-void vcpu_inject_pf(struct vcpu *vcpu, uint64_t linear, uint32_t error_code)
-{
-	vcpu_set_reg(vcpu, REG_CR2, linear);
-	vcpu_inject_exception(vcpu, VECTOR_PF, true, error_code);
-}
-
-static bool deliver_nmi(struct vcpu *vcpu)
-{
-	static const struct vcpu_event nmi = {.type = EVENT_NMI, .vector = VECTOR_NMI};
-
-	vcpu->activity = VCPU_ACTIVE;
-	if (!backend->can_inject(vcpu, EVENT_NMI)) {
-		backend->request_window(vcpu, EVENT_NMI, 0);
-		return false;
-	}
-	vcpu->nmi_pending = false;
-	backend->inject(vcpu, &nmi);
-	return true;
-}
-
-/* Delivers the interrupt of highest priority, or asks for an exit when that becomes possible. */
-static void deliver_interrupt(struct vcpu *vcpu)
-{
-	const struct intc_ops *intc = vcpu->vm->irqs.intc;
-	bool blocked = false;
-	int vector = intc->pending(vcpu, &blocked);
-
-	if (vector >= 0 && !blocked && backend->can_inject(vcpu, EVENT_INTERRUPT)) {
-		struct vcpu_event event = {.type = EVENT_INTERRUPT};
-
-		event.vector = intc->accept(vcpu, (uint8_t)vector);
-		backend->inject(vcpu, &event);
-		vcpu->stats.interrupts++;
-		vcpu->activity = VCPU_ACTIVE;
-		vector = intc->pending(vcpu, &blocked);
-	}
-	if (vector >= 0) {
-		backend->request_window(vcpu, EVENT_INTERRUPT, (unsigned)vector >> 4);
-		vcpu->window_requested = true;
-	} else if (vcpu->window_requested) {
-		backend->cancel_window(vcpu);
-		vcpu->window_requested = false;
-	}
-}
-
-/* An exception or a cut-short event goes first; what stays pending is looked at again after the
- * next exit. */
-static void deliver_events(struct vcpu *vcpu, bool look)
-{
-	if (vcpu->event_valid) {
-		vcpu->event_valid = false;
-		vcpu->activity = VCPU_ACTIVE;
-		backend->inject(vcpu, &vcpu->event);
-	} else if (vcpu->nmi_pending && deliver_nmi(vcpu)) {
-		look = true;
-	}
-	if (look)
-		deliver_interrupt(vcpu);
-}
-
 /* ---- requests ---- */
 
 static void serve_init(struct vcpu *vcpu)
@@ -214,8 +84,7 @@ static void serve_init(struct vcpu *vcpu)
 		vcpu->gpr[i] = 0;
 	/* Family, model and stepping, as after INIT (SDM 3A, table 9-1). */
 	vcpu->gpr[GPR_RDX] = vcpu_cpuid(vcpu, 1, 0).eax;
-	vcpu->event_valid = false;
-	vcpu->nmi_pending = false;
+	vcpu_clear_events(vcpu);
 	vcpu->activity = vcpu->id == 0 ? VCPU_ACTIVE : VCPU_WAIT_SIPI;
 }
 
@@ -259,7 +128,7 @@ static enum vcpu_verdict serve_requests(struct vcpu *vcpu)
 		return VCPU_YIELD;
 	}
 	if (vcpu->activity != VCPU_WAIT_SIPI)
-		deliver_events(vcpu, (requests & VCPU_REQUEST_EVENT) != 0);
+		vcpu_deliver_events(vcpu, (requests & VCPU_REQUEST_EVENT) != 0);
 	return vcpu->activity == VCPU_ACTIVE ? VCPU_RESUME : VCPU_IDLE;
 }
 
@@ -272,8 +141,8 @@ static enum vcpu_verdict prepare_entry(struct vcpu *vcpu)
 		return VCPU_YIELD;
 	if (atomic_load_explicit(&vcpu->requests, memory_order_relaxed) != 0)
 		return serve_requests(vcpu);
-	if (vcpu->event_valid || vcpu->nmi_pending)
-		deliver_events(vcpu, true);
+	if (vcpu->event_valid || vcpu->deferred_valid || vcpu->nmi_pending)
+		vcpu_deliver_events(vcpu, true);
 	return VCPU_RESUME;
 }
 

@@ -91,9 +91,11 @@ struct vcpu {
 	bool interrupt_shadow;	   /* STI or MOV SS just before */
 	bool event_valid; /* event waits for delivery: an exception, or one cut short by an exit */
 	struct vcpu_event event;
+	bool deferred_valid; /* deferred waits: an exception came while it was being delivered */
+	struct vcpu_event deferred;
 	struct vm *vm;
-	void *backend;	     /* the vendor's block */
-	struct lapic *lapic; /* guest/dev/lapic.c */
+	void *backend;		       /* the vendor's block */
+	struct lapic *lapic;	       /* guest/dev/lapic.c */
 	struct emul_cache *emul_cache; /* vmm/emulate_cache.c; NULL until the first emulation */
 	struct vcpu_stats stats;
 
@@ -143,6 +145,15 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_cod
 void vcpu_inject_gp(struct vcpu *vcpu); /* #GP(0) */
 void vcpu_inject_ud(struct vcpu *vcpu); /* #UD */
 void vcpu_inject_pf(struct vcpu *vcpu, uint64_t linear, uint32_t error_code);
+
+/*
+ * Hands the backend what is to be delivered at the next entry; `look`: ask the local APIC too. By
+ * the run loop, right before an entry.
+ */
+void vcpu_deliver_events(struct vcpu *vcpu, bool look);
+
+/* Forgets whatever was to be delivered: INIT, power-on. */
+void vcpu_clear_events(struct vcpu *vcpu);
 
 /* Steps over an instruction of `length` bytes: RIP (wrapped to the mode's width), interrupt shadow,
  * RF. */
