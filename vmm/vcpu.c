@@ -178,8 +178,7 @@ unsigned vcpu_code_width(struct vcpu *vcpu)
 {
 	struct segment cs;
 
-	if ((vcpu_get_reg(vcpu, REG_CR0) & CR0_PE) == 0 || (vcpu->rflags & RFLAGS_VM))
-		return 2;
+	/* Real mode too obeys the hidden part of CS, which protected mode may have left 32-bit. */
 	backend->get_seg(vcpu, SEG_CS, &cs);
 	if ((cs.attributes & SEG_ATTR_LONG) && (vcpu_get_reg(vcpu, REG_EFER) & EFER_LMA))
 		return 8;
