@@ -7,6 +7,7 @@
 #include "vmm/vm.h"
 #include "guest/dev/acpi_pm.h"
 #include "guest/dev/debug_exit.h"
+#include "guest/dev/fw_cfg.h"
 #include "guest/dev/ioapic.h"
 #include "guest/dev/lapic.h"
 #include "guest/dev/pic.h"
@@ -20,8 +21,8 @@
 
 /* In the order of creation: interrupt controllers before what interrupts. */
 static const struct vdev_type *const device_types[] = {
-	&lapic_vdev,   &ioapic_vdev,   &pic_vdev,	&pit_vdev,   &rtc_vdev,
-	&acpi_pm_vdev, &pci_host_vdev, &uart16550_vdev, &reset_vdev, &debug_exit_vdev,
+	&lapic_vdev,	&ioapic_vdev,	 &pic_vdev,   &pit_vdev,	&rtc_vdev,    &acpi_pm_vdev,
+	&pci_host_vdev, &uart16550_vdev, &reset_vdev, &debug_exit_vdev, &fw_cfg_vdev,
 };
 
 _Static_assert(ARRAY_SIZE(device_types) <= VDEVS_MAX, "struct vm has room for all devices");

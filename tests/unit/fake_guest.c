@@ -5,6 +5,7 @@
 #include "vmm/cpu.h"
 #include "vmm/platform.h"
 #include "vmm/vcpu.h"
+#include "fake_heap.h"
 #include "fake_platform.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ static struct {
 struct vm *fake_guest_create(uint64_t ram)
 {
 	fake_platform_reset();
+	fake_heap_fail_after(-1);
 	memset(&fake, 0, sizeof(fake));
 	strcpy(fake.config.name, "test");
 	fake.config.vcpus = 1;
