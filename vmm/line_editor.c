@@ -140,7 +140,11 @@ static void complete(struct line_editor *editor)
 static void take_sequence(struct line_editor *editor, uint8_t byte)
 {
 	if (byte >= '0' && byte <= '9') {
-		editor->parameter = (uint8_t)(editor->parameter * 10 + (byte - '0'));
+		/* No key has a number this large; a larger one must not wrap to one that has. */
+		if (editor->parameter < 25)
+			editor->parameter = (uint8_t)(editor->parameter * 10 + (byte - '0'));
+		else
+			editor->parameter = UINT8_MAX;
 		return;
 	}
 	if (byte == ';')
@@ -197,6 +201,7 @@ static void take_control(struct line_editor *editor, uint8_t byte)
 		break;
 	case CTRL('C'):
 		editor->print("^C\n");
+		editor->history_at = editor->history_count;
 		set_text(editor, "");
 		break;
 	case CTRL('K'):
@@ -218,9 +223,6 @@ static void take_control(struct line_editor *editor, uint8_t byte)
 	case CTRL('N'):
 		show_history(editor, editor->history_at + 1);
 		break;
-	case KEY_ESCAPE:
-		editor->escape = 1;
-		break;
 	default:
 		break;
 	}
@@ -234,7 +236,9 @@ void line_editor_input(struct line_editor *editor, uint8_t byte)
 	editor->after_cr = byte == '\r';
 	if (byte == '\n' && after_cr)
 		return;
-	if (editor->escape == 1) {
+	if (byte == KEY_ESCAPE) {
+		editor->escape = 1;
+	} else if (editor->escape == 1) {
 		editor->escape = byte == '[' || byte == 'O' ? 2 : 0;
 		editor->parameter = 0;
 	} else if (editor->escape == 2) {
