@@ -2,7 +2,7 @@
 /*
  * What the way of booting leaves for hv_main(): the UEFI loader and the multiboot2 entry fill the
  * same struct. All addresses are physical. Everything it points to lies in memory of kind
- * MEMORY_BOOT, which hv_main() keeps until the guests are loaded.
+ * BOOT_MEMORY_BOOT, which stays: a VM that restarts is loaded from its images again.
  */
 #pragma once
 

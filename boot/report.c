@@ -6,6 +6,8 @@
 #include "vmm/console.h"
 #include "vmm/platform.h"
 
+#include <string.h>
+
 static void report_features(void)
 {
 	const struct backend_feature *features = backend->features();
@@ -37,10 +39,29 @@ static void report_memory(const struct boot_info *info)
 	}
 }
 
+/* The processor's own name: CPUID 80000002h to 80000004h. */
+static void report_processor(void)
+{
+	uint32_t highest[4];
+	char name[3 * 16 + 1] = "";
+
+	platform_cpuid(0x80000000u, 0, highest);
+	if (highest[0] < 0x80000004u)
+		return;
+	for (unsigned i = 0; i < 3; i++) {
+		uint32_t part[4];
+
+		platform_cpuid(0x80000002u + i, 0, part);
+		memcpy(name + i * sizeof(part), part, sizeof(part));
+	}
+	console_printf("processor  %s\n", name + strspn(name, " "));
+}
+
 void report_host(const struct boot_info *info)
 {
 	console_printf("bulkhead   " BULKHEAD_VERSION ", booted by %s\n", info->loader);
 	console_printf("config     %s\n", info->config == 0 ? "none" : info->config_path);
+	report_processor();
 	console_printf("clock      %llu MHz\n", (unsigned long long)(platform_tick_hz() / 1000000));
 	if (backend == NULL)
 		console_write("backend    none: no VMs can run here\n");

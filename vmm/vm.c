@@ -261,8 +261,18 @@ static int create_backend(struct vm *vm)
 	return error != 0 ? error : vm_msr_setup(vm);
 }
 
+/* The guest's clocks start when its memory is ready, which takes a while, and before anything reads
+ * them. */
+static void start_clocks(struct vm *vm)
+{
+	vm->start_tick = platform_now();
+	vm->tsc_offset = 0 - vm->start_tick;
+	vm->wall_clock_start = platform_wall_clock();
+}
+
 static int create_devices(struct vm *vm)
 {
+	start_clocks(vm);
 	return guest_ops->devices_create(vm);
 }
 
@@ -313,9 +323,6 @@ int vm_start(struct vm *vm, char *why, size_t why_size)
 		return -EBUSY;
 	}
 	vm->restart = false;
-	vm->start_tick = platform_now();
-	vm->tsc_offset = 0 - vm->start_tick;
-	vm->wall_clock_start = platform_wall_clock();
 	error = build(vm, why, why_size);
 	if (error != 0) {
 		take_down(vm);

@@ -349,27 +349,3 @@ int memory_map_stack(uint64_t base)
 	spin_unlock(&memory.lock);
 	return error;
 }
-
-/* The list is copied first: the allocator writes into the ranges, and `info` is in one of them. */
-uint64_t memory_reclaim_boot(const struct boot_info *info)
-{
-	unsigned count = info->memory_count;
-	struct boot_memory *ranges = hv_alloc(sizeof(*ranges) * max_u64(count, 1));
-	uint64_t before = page_alloc_total();
-
-	if (!ranges)
-		return 0;
-	for (unsigned i = 0; i < count; i++)
-		ranges[i] = info->memory[i];
-	for (unsigned i = 0; i < count; i++) {
-		uint64_t base = max_u64(ranges[i].base, LOW_MEMORY_END);
-		uint64_t end = ranges[i].base + ranges[i].length;
-
-		if (ranges[i].kind == BOOT_MEMORY_BOOT && base < end &&
-		    page_alloc_add(hpa_make(base), end - base) != 0)
-			log_debug("memory: 0x%llx to 0x%llx stays lost", (unsigned long long)base,
-				  (unsigned long long)end);
-	}
-	hv_free(ranges);
-	return page_alloc_total() - before;
-}

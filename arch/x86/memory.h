@@ -61,9 +61,3 @@ HV_MUST_CHECK const void *memory_map_firmware(hpa_t hpa, uint64_t length);
  * -EEXIST.
  */
 HV_MUST_CHECK int memory_map_stack(uint64_t base);
-
-/*
- * Gives the memory of kind BOOT to the page allocator: `info` and everything that it points to is
- * gone. Returns the bytes.
- */
-uint64_t memory_reclaim_boot(const struct boot_info *info);
