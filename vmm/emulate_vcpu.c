@@ -23,8 +23,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define DR6_BS (1ull << 14)
-
 /* The 32-bit TSS: SDM 3A, 8.2.1; SDM 1, 19.5.2. */
 #define TSS_IO_MAP_BASE 0x66
 #define TSS_LIMIT_MIN	0x67

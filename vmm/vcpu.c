@@ -85,6 +85,7 @@ static void serve_init(struct vcpu *vcpu)
 	/* Family, model and stepping, as after INIT (SDM 3A, table 9-1). */
 	vcpu->gpr[GPR_RDX] = vcpu_cpuid(vcpu, 1, 0).eax;
 	vcpu_clear_events(vcpu);
+	vcpu->pv.kicked = false;
 	vcpu->activity = vcpu->id == 0 ? VCPU_ACTIVE : VCPU_WAIT_SIPI;
 }
 
@@ -121,8 +122,12 @@ static enum vcpu_verdict serve_requests(struct vcpu *vcpu)
 		backend->flush(vcpu);
 	if (requests & VCPU_REQUEST_CLOCK)
 		kvm_pv_update(vcpu);
-	if ((requests & VCPU_REQUEST_WAKE) && vcpu->activity == VCPU_HALTED)
+	if (requests & VCPU_REQUEST_WAKE)
+		vcpu->pv.kicked = true;
+	if (vcpu->pv.kicked && vcpu->activity == VCPU_HALTED) {
+		vcpu->pv.kicked = false;
 		vcpu->activity = VCPU_ACTIVE;
+	}
 	if (yield) {
 		atomic_fetch_or(&vcpu->requests, requests & VCPU_REQUEST_EVENT);
 		return VCPU_YIELD;

@@ -37,6 +37,33 @@ static bool makes_double_fault(uint8_t first, uint8_t second)
 	return (a == 1 && b == 1) || (a == 2 && b != 0);
 }
 
+/* All but traps and aborts: RIP stays at the instruction. SDM 3A, table 6-1. */
+static bool is_fault(uint8_t vector)
+{
+	switch (vector) {
+	case VECTOR_DB:
+	case VECTOR_BP:
+	case VECTOR_OF:
+	case VECTOR_DF:
+	case VECTOR_MC:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/*
+ * An interrupt or NMI was being delivered when an exception came up: it has been accepted and must
+ * not be lost. INT n is executed again when the exception's handler returns.
+ */
+static void defer_event(struct vcpu *vcpu)
+{
+	if (vcpu->event.type != EVENT_INTERRUPT && vcpu->event.type != EVENT_NMI)
+		return;
+	vcpu->deferred = vcpu->event;
+	vcpu->deferred_valid = true;
+}
+
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_code,
 			   uint32_t error_code)
 {
@@ -45,10 +72,7 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_cod
 		has_error_code = false;
 
 	if (vcpu->event_valid && vcpu->event.type != EVENT_EXCEPTION) {
-		/* It was being delivered when this came up: it has been accepted and must not be
-		 * lost. */
-		vcpu->deferred = vcpu->event;
-		vcpu->deferred_valid = true;
+		defer_event(vcpu);
 	} else if (vcpu->event_valid) {
 		if (vcpu->event.vector == VECTOR_DF && exception_class(vector) != 0) {
 			vm_stop(vcpu->vm, "triple fault at rip 0x%llx",
@@ -61,6 +85,10 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_cod
 			error_code = 0;
 		}
 	}
+	/* Its handler returns to the instruction, whose own breakpoint must not trap again. SDM 3B,
+	 * 17.3.1.1. */
+	if (is_fault(vector))
+		vcpu->rflags |= RFLAGS_RF;
 	vcpu->event = (struct vcpu_event){
 		.type = EVENT_EXCEPTION,
 		.vector = vector,
@@ -90,11 +118,12 @@ static bool deliver_nmi(struct vcpu *vcpu)
 {
 	static const struct vcpu_event nmi = {.type = EVENT_NMI, .vector = VECTOR_NMI};
 
-	vcpu->activity = VCPU_ACTIVE;
+	/* One that is blocked does not end a HLT either. */
 	if (!backend->can_inject(vcpu, EVENT_NMI)) {
 		backend->request_window(vcpu, EVENT_NMI, 0);
 		return false;
 	}
+	vcpu->activity = VCPU_ACTIVE;
 	vcpu->nmi_pending = false;
 	backend->inject(vcpu, &nmi);
 	return true;
@@ -125,10 +154,11 @@ static void deliver_interrupt(struct vcpu *vcpu)
 	}
 }
 
-/* An interrupt or NMI whose delivery an exception cut short: as soon as the guest can take it. */
-static void deliver_deferred(struct vcpu *vcpu)
+/* An interrupt or NMI whose delivery an exception cut short: as soon as the guest can take it, and
+ * not with the exception itself. */
+static void deliver_deferred(struct vcpu *vcpu, bool with_exception)
 {
-	if (!backend->can_inject(vcpu, vcpu->deferred.type)) {
+	if (with_exception || !backend->can_inject(vcpu, vcpu->deferred.type)) {
 		backend->request_window(vcpu, vcpu->deferred.type, vcpu->deferred.vector >> 4);
 		return;
 	}
@@ -138,15 +168,17 @@ static void deliver_deferred(struct vcpu *vcpu)
 
 void vcpu_deliver_events(struct vcpu *vcpu, bool look)
 {
-	if (vcpu->event_valid) {
+	bool exception = vcpu->event_valid;
+
+	if (exception) {
 		vcpu->event_valid = false;
 		vcpu->activity = VCPU_ACTIVE;
 		backend->inject(vcpu, &vcpu->event);
-	} else if (vcpu->deferred_valid) {
-		deliver_deferred(vcpu);
-	} else if (vcpu->nmi_pending && deliver_nmi(vcpu)) {
-		look = true;
 	}
+	if (vcpu->deferred_valid)
+		deliver_deferred(vcpu, exception);
+	else if (vcpu->nmi_pending && deliver_nmi(vcpu))
+		look = true;
 	if (look && !vcpu->deferred_valid)
 		deliver_interrupt(vcpu);
 }

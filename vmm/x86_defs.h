@@ -63,6 +63,8 @@
 #define RFLAGS_VM    (1ull << 17)
 #define RFLAGS_AC    (1ull << 18)
 
+#define DR6_BS (1ull << 14) /* a single step ended */
+
 #define VECTOR_DE  0
 #define VECTOR_DB  1
 #define VECTOR_NMI 2

@@ -11,7 +11,6 @@
 #define DR6_CLEAR	0xffff0ff0ull
 #define DR6_BREAKPOINTS 0xfull
 #define DR6_BD		(1ull << 13)
-#define DR6_BS		(1ull << 14)
 
 static struct svm_vcpu *svm_of(struct vcpu *vcpu)
 {
