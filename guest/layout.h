@@ -13,6 +13,7 @@
  * The first MiB. What the loaders leave there lies in memory that the e820 map calls usable: a
  * guest takes what it needs of it and then reuses the space.
  */
+#define GUEST_BDA_BASE		   0x400 /* BIOS data area */
 #define GUEST_LOW_GDT		   0x1000
 #define GUEST_LOW_PAGE_TABLES	   0x2000 /* six pages: PML4, PDPT, four page directories */
 #define GUEST_LOW_BOOT_INFO	   0x10000

@@ -248,6 +248,7 @@ static uint32_t acpi_add_fadt(struct acpi_block *block, uint32_t facs, uint32_t 
 			 FADT_RTC_NO_WAKE_STATUS | FADT_TIMER_32 | FADT_RESET_REGISTER,
 		.reset = acpi_port(PORT_RESET_CONTROL, 8),
 		.reset_value = RESET_CONTROL_RESET,
+		.x_facs = GUEST_ACPI_BASE + facs,
 		.x_dsdt = GUEST_ACPI_BASE + dsdt,
 		.x_pm1a_event = acpi_port(PORT_PM1_EVENT, 32),
 		.x_pm1a_control = acpi_port(PORT_PM1_CONTROL, 16),

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+_Static_assert(GUEST_LOW_RAM_END % 1024 == 0, "whole KiB");
 _Static_assert(GUEST_ACPI_BASE + GUEST_ACPI_LENGTH == GUEST_SMBIOS_BASE, "one block");
 
 #define TABLES_LENGTH (GUEST_ACPI_LENGTH + GUEST_SMBIOS_LENGTH)
@@ -32,6 +33,33 @@ static void tables_make_uuid(uint8_t uuid[16], const char *name)
 	uuid[8] = (uuid[8] & 0x3f) | 0x80;
 }
 
+/*
+ * The BIOS data area: what real-mode firmware has left for 40 years and boot code still reads,
+ * above all where the memory below 640 KiB ends. Ralf Brown's MEMORY.LST, segment 40h.
+ */
+static int tables_write_bda(const struct vm *vm)
+{
+	const struct {
+		uint16_t serial_ports[4]; /* 400h */
+		uint16_t parallel_ports[3];
+		uint16_t ebda_segment; /* 40Eh */
+		uint16_t equipment;
+		uint8_t test_flag;
+		uint16_t memory_kib; /* 413h */
+	} HV_PACKED bda = {
+		.serial_ports = {PORT_COM1},
+		.ebda_segment = GUEST_LOW_RAM_END >> 4,
+		.equipment = 1 << 1 | 1 << 9, /* coprocessor, one serial port */
+		.memory_kib = GUEST_LOW_RAM_END / KIB(1),
+	};
+	const uint8_t ebda_kib = (GUEST_VGA_BASE - GUEST_LOW_RAM_END) / KIB(1);
+	int result = gpa_write(&vm->space, gpa_make(GUEST_BDA_BASE), &bda, sizeof(bda));
+
+	if (result != 0)
+		return result;
+	return gpa_write(&vm->space, gpa_make(GUEST_LOW_RAM_END), &ebda_kib, sizeof(ebda_kib));
+}
+
 int tables_install(const struct vm *vm, gpa_t *rsdp, char *error, size_t size)
 {
 	struct smbios_machine machine = {
@@ -52,8 +80,10 @@ int tables_install(const struct vm *vm, gpa_t *rsdp, char *error, size_t size)
 		result = smbios_build(buffer + GUEST_ACPI_LENGTH, &machine);
 	if (result >= 0)
 		result = gpa_write(&vm->space, gpa_make(GUEST_ACPI_BASE), buffer, TABLES_LENGTH);
+	if (result == 0)
+		result = tables_write_bda(vm);
 	if (result != 0)
-		hv_snprintf(error, size, "the ACPI and SMBIOS tables cannot be written (error %d)",
+		hv_snprintf(error, size, "the firmware tables cannot be written (error %d)",
 			    -result);
 	hv_free(buffer);
 	*rsdp = gpa_make(GUEST_ACPI_BASE);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The tables that a PC's firmware leaves in memory: ACPI (acpi.c) and SMBIOS (smbios.c), built for
- * one VM.
+ * The tables that a PC's firmware leaves in memory: ACPI (acpi.c), SMBIOS (smbios.c) and the BIOS
+ * data area (tables.c), built for one VM.
  */
 #pragma once
 
@@ -10,9 +10,9 @@
 struct vm;
 
 /*
- * Writes both to the VM's memory, at GUEST_ACPI_BASE and GUEST_SMBIOS_BASE, and stores where the
- * RSDP is. Uses the VM's config, memory sizes and space. Errors: -ENOMEM, -EFAULT (no RAM there);
- * `error` (of `size` bytes) then holds a sentence.
+ * Writes all of them to the VM's memory, at GUEST_ACPI_BASE, GUEST_SMBIOS_BASE and GUEST_BDA_BASE,
+ * and stores where the RSDP is. Uses the VM's config, memory sizes and space. Errors: -ENOMEM,
+ * -EFAULT (no RAM there); `error` (of `size` bytes) then holds a sentence.
  */
 HV_MUST_CHECK int tables_install(const struct vm *vm, gpa_t *rsdp, char *error, size_t size);
 

@@ -114,6 +114,7 @@ static void fadt_names_the_devices(void **state)
 	facs = at_address(get(fadt + 36, 4));
 	assert_memory_equal(facs, "FACS", 4);
 	assert_int_equal(get(fadt + 36, 4) % 64, 0);
+	assert_int_equal(get(fadt + 36, 4), get(fadt + 132, 8));
 	dsdt = at_address(get(fadt + 140, 8));
 	assert_int_equal(get(fadt + 40, 4), get(fadt + 140, 8));
 	assert_memory_equal(dsdt, "DSDT", 4);

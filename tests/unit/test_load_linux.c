@@ -115,6 +115,18 @@ static void passes_what_the_protocol_asks_for(void **state)
 	assert_memory_equal(fake_guest_ram() + GUEST_SMBIOS_BASE, "_SM3_", 5);
 }
 
+static void leaves_a_bios_data_area(void **state)
+{
+	const uint8_t *ram = fake_guest_ram();
+
+	(void)state;
+	load();
+	assert_int_equal(ram[0x400] | ram[0x401] << 8, PORT_COM1);
+	assert_int_equal(ram[0x40e] | ram[0x40f] << 8, 0x9fc0);
+	assert_int_equal(ram[0x413] | ram[0x414] << 8, 639);
+	assert_int_equal(ram[0x9fc00], 1);
+}
+
 static void describes_memory(void **state)
 {
 	uint64_t ram = 0, end = 0;
@@ -388,6 +400,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(loads_a_kernel_where_it_prefers),
 		TEST(passes_what_the_protocol_asks_for),
+		TEST(leaves_a_bios_data_area),
 		TEST(describes_memory),
 		TEST(keeps_an_old_header_to_what_it_has),
 		TEST(enters_a_kernel_without_64_bit_entry_in_32_bits),
