@@ -156,11 +156,12 @@ struct vcpu_backend {
 	void (*load)(struct vcpu *vcpu);
 	void (*unload)(struct vcpu *vcpu);
 	/*
-	 * Enters the guest until its next exit and describes it. Loads vcpu->gpr, rip, rflags and
-	 * interrupt_shadow before and stores them after. An event that was being delivered when the
-	 * exit came is put into vcpu->event again.
+	 * Enters the guest and describes its next exit to vcpu_exit(), over and over until that
+	 * returns false. Loads vcpu->gpr, rip, rflags and interrupt_shadow before an entry and
+	 * stores them after it. An event that was being delivered when the exit came is put into
+	 * vcpu->event again.
 	 */
-	void (*run)(struct vcpu *vcpu, struct vm_exit *exit);
+	void (*run)(struct vcpu *vcpu);
 
 	/* State. Valid while loaded and while not; general registers are not here. */
 	uint64_t (*get_reg)(struct vcpu *vcpu, enum vcpu_reg reg);

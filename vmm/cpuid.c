@@ -334,11 +334,22 @@ static struct cpuid_regs hypervisor_leaf(uint32_t leaf)
 	return (struct cpuid_regs){0};
 }
 
+/* Those of basic_leaf() that it does not just look up. */
+#define OWN_LEAVES (1u << 1 | 1u << 7 | 1u << 0xb | 1u << XSAVE_LEAF)
+_Static_assert(BASIC_MAX < 32, "OWN_LEAVES holds all basic leaves");
+
+const struct cpuid_regs *cpuid_fixed(uint32_t leaf)
+{
+	if (leaf <= BASIC_MAX && (OWN_LEAVES >> leaf & 1))
+		return NULL;
+	return slot(leaf);
+}
+
 struct cpuid_regs vcpu_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
-	const struct cpuid_regs *regs = slot(leaf);
+	const struct cpuid_regs *fixed = cpuid_fixed(leaf);
 
-	if (leaf <= BASIC_MAX)
-		return basic_leaf(vcpu, leaf, subleaf);
-	return regs != NULL ? *regs : hypervisor_leaf(leaf);
+	if (fixed)
+		return *fixed;
+	return leaf <= BASIC_MAX ? basic_leaf(vcpu, leaf, subleaf) : hypervisor_leaf(leaf);
 }

@@ -31,5 +31,11 @@ extern struct cpuid_policy cpuid_policy;
  */
 void cpuid_policy_init(void);
 
+/*
+ * The answer to CPUID `leaf` where it is the same on every vCPU and for every subleaf; NULL where
+ * vcpu_cpuid() has to be asked.
+ */
+const struct cpuid_regs *cpuid_fixed(uint32_t leaf);
+
 /* The answer to CPUID `leaf`, `subleaf` on this vCPU. A leaf that is not there answers zeros. */
 struct cpuid_regs vcpu_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);

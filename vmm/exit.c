@@ -45,16 +45,22 @@ const char *exit_kind_name(enum exit_kind kind)
 	return kind_names[kind];
 }
 
-/* Steps over the instruction that caused the exit, decoding it where the hardware gave no length.
- */
-static void step_over(struct vcpu *vcpu, const struct vm_exit *exit)
+/* Where the hardware gave no length the instruction has to be decoded. */
+static void decode_and_step_over(struct vcpu *vcpu)
 {
-	unsigned length = exit->length;
+	unsigned length = vcpu_instruction_length(vcpu);
 
-	if (length == 0)
-		length = vcpu_instruction_length(vcpu);
 	if (length != 0)
 		vcpu_advance(vcpu, length);
+}
+
+/* Steps over the instruction that caused the exit. */
+static inline void step_over(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	if (__builtin_expect(exit->length != 0, 1))
+		vcpu_advance(vcpu, exit->length);
+	else
+		decode_and_step_over(vcpu);
 }
 
 static void handle_nothing(struct vcpu *vcpu, const struct vm_exit *exit)
@@ -64,16 +70,32 @@ static void handle_nothing(struct vcpu *vcpu, const struct vm_exit *exit)
 	atomic_store_explicit(&vcpu->cpu->attention, true, memory_order_relaxed);
 }
 
-static void handle_cpuid(struct vcpu *vcpu, const struct vm_exit *exit)
+static void set_cpuid_regs(struct vcpu *vcpu, const struct cpuid_regs *regs)
+{
+	vcpu_set_gpr32(vcpu, GPR_RAX, regs->eax);
+	vcpu_set_gpr32(vcpu, GPR_RBX, regs->ebx);
+	vcpu_set_gpr32(vcpu, GPR_RCX, regs->ecx);
+	vcpu_set_gpr32(vcpu, GPR_RDX, regs->edx);
+}
+
+static void work_out_cpuid(struct vcpu *vcpu)
 {
 	struct cpuid_regs regs =
 		vcpu_cpuid(vcpu, vcpu_gpr32(vcpu, GPR_RAX), vcpu_gpr32(vcpu, GPR_RCX));
 
-	vcpu_set_gpr32(vcpu, GPR_RAX, regs.eax);
-	vcpu_set_gpr32(vcpu, GPR_RBX, regs.ebx);
-	vcpu_set_gpr32(vcpu, GPR_RCX, regs.ecx);
-	vcpu_set_gpr32(vcpu, GPR_RDX, regs.edx);
+	set_cpuid_regs(vcpu, &regs);
+}
+
+static void handle_cpuid(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	const struct cpuid_regs *fixed;
+
 	step_over(vcpu, exit);
+	fixed = cpuid_fixed(vcpu_gpr32(vcpu, GPR_RAX));
+	if (__builtin_expect(fixed != NULL, 1))
+		set_cpuid_regs(vcpu, fixed);
+	else
+		work_out_cpuid(vcpu);
 }
 
 static void handle_msr_read(struct vcpu *vcpu, const struct vm_exit *exit)
@@ -262,14 +284,11 @@ static void handle_entry_failed(struct vcpu *vcpu, const struct vm_exit *exit)
 static void handle_unknown(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	backend->dump(vcpu);
-	vm_stop(vcpu->vm, "unexpected exit 0x%llx (0x%llx, 0x%llx) at rip 0x%llx",
-		(unsigned long long)exit->raw_code, (unsigned long long)exit->raw_info[0],
-		(unsigned long long)exit->raw_info[1], (unsigned long long)vcpu->rip);
+	vm_stop(vcpu->vm, "unexpected exit 0x%llx at rip 0x%llx",
+		(unsigned long long)exit->raw_code, (unsigned long long)vcpu->rip);
 }
 
-typedef void exit_handler(struct vcpu *vcpu, const struct vm_exit *exit);
-
-static exit_handler *const handlers[EXIT_KINDS] = {
+exit_handler *const exit_handlers[EXIT_KINDS] = {
 	[EXIT_HOST_EVENT] = handle_nothing,
 	[EXIT_PORT_IO] = handle_port_io,
 	[EXIT_MEMORY] = handle_memory,
@@ -294,8 +313,3 @@ static exit_handler *const handlers[EXIT_KINDS] = {
 	[EXIT_ENTRY_FAILED] = handle_entry_failed,
 	[EXIT_UNKNOWN] = handle_unknown,
 };
-
-void exit_dispatch(struct vcpu *vcpu, const struct vm_exit *exit)
-{
-	handlers[exit->kind](vcpu, exit);
-}

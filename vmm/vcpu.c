@@ -137,6 +137,14 @@ static enum vcpu_verdict serve_requests(struct vcpu *vcpu)
 	return vcpu->activity == VCPU_ACTIVE ? VCPU_RESUME : VCPU_IDLE;
 }
 
+/* Whether prepare_entry() has something to do. */
+static inline bool anything_waits(const struct vcpu *vcpu)
+{
+	return atomic_load_explicit(&vcpu->cpu->attention, memory_order_relaxed) ||
+	       atomic_load_explicit(&vcpu->requests, memory_order_relaxed) != 0 ||
+	       (vcpu->event_valid | vcpu->deferred_valid | vcpu->nmi_pending) != 0;
+}
+
 /* What has to happen before the guest may be entered; VCPU_RESUME where it may. */
 static enum vcpu_verdict prepare_entry(struct vcpu *vcpu)
 {
@@ -151,21 +159,26 @@ static enum vcpu_verdict prepare_entry(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
+bool vcpu_exit(struct vcpu *vcpu, const struct vm_exit *exit)
+{
+	vcpu->stats.exits[exit->kind]++;
+	exit_dispatch(vcpu, exit);
+	if (__builtin_expect(!anything_waits(vcpu), 1))
+		return true;
+	vcpu->verdict = prepare_entry(vcpu);
+	return vcpu->verdict == VCPU_RESUME;
+}
+
 enum vcpu_verdict vcpu_run(struct vcpu *vcpu)
 {
-	enum vcpu_verdict verdict;
-	struct vm_exit exit;
-
 	backend->load(vcpu);
 	/* It may have been away for long: steal time, and interrupts that came. */
 	atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_CLOCK);
-	while ((verdict = prepare_entry(vcpu)) == VCPU_RESUME) {
-		backend->run(vcpu, &exit);
-		vcpu->stats.exits[exit.kind]++;
-		exit_dispatch(vcpu, &exit);
-	}
+	vcpu->verdict = prepare_entry(vcpu);
+	if (vcpu->verdict == VCPU_RESUME)
+		backend->run(vcpu);
 	backend->unload(vcpu);
-	return verdict;
+	return vcpu->verdict;
 }
 
 /* ---- what handlers need ---- */
@@ -190,14 +203,13 @@ unsigned vcpu_code_width(struct vcpu *vcpu)
 	return cs.attributes & SEG_ATTR_DEFAULT_32 ? 4 : 2;
 }
 
-void vcpu_advance(struct vcpu *vcpu, unsigned length)
+void vcpu_advance_further(struct vcpu *vcpu)
 {
-	uint64_t rip = vcpu->rip + length;
-
-	/* Only code near the end of 4 GiB could wrap; in 64-bit mode it does not. */
-	if (rip > UINT32_MAX && vcpu->rip <= UINT32_MAX && vcpu_code_width(vcpu) != 8)
-		rip = (uint32_t)rip;
-	vcpu->rip = rip;
-	vcpu->interrupt_shadow = false;
-	vcpu->rflags &= ~RFLAGS_RF;
+	if (vcpu->rip > UINT32_MAX && vcpu_code_width(vcpu) != 8)
+		vcpu->rip = (uint32_t)vcpu->rip;
+	/* A trap after the instruction: SDM 3B, 17.3.1.4. */
+	if (vcpu->rflags & RFLAGS_TF) {
+		vcpu_set_reg(vcpu, REG_DR6, vcpu_get_reg(vcpu, REG_DR6) | DR6_BS);
+		vcpu_inject_exception(vcpu, VECTOR_DB, false, 0);
+	}
 }

@@ -14,6 +14,7 @@
 #include "vmm/msr.h"
 #include "vmm/types.h"
 #include "vmm/vm_exit.h"
+#include "vmm/x86_defs.h"
 
 struct cpu;
 struct emul_cache;
@@ -103,6 +104,7 @@ struct vcpu {
 	struct cpu *cpu;	     /* where it is placed */
 	_Atomic uint32_t state;	     /* enum vcpu_run_state */
 	enum vcpu_activity activity; /* changed by its own CPU only */
+	enum vcpu_verdict verdict;   /* why vcpu_exit() returned false */
 	_Atomic uint32_t sipi_vector;
 	bool nmi_pending;
 	bool window_requested; /* backend->request_window() was called for an interrupt */
@@ -138,6 +140,10 @@ void vcpu_power_on(struct vcpu *vcpu);
  */
 enum vcpu_verdict vcpu_run(struct vcpu *vcpu);
 
+/* Does what an exit asks for. Returns whether the guest is to be entered again. For backend->run()
+ * alone. */
+bool vcpu_exit(struct vcpu *vcpu, const struct vm_exit *exit);
+
 /* Queues an exception for the next entry; a second one meanwhile makes #DF or a shutdown as on a
  * CPU (SDM 3A, 6.15). */
 void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error_code,
@@ -155,9 +161,22 @@ void vcpu_deliver_events(struct vcpu *vcpu, bool look);
 /* Forgets whatever was to be delivered: INIT, power-on. */
 void vcpu_clear_events(struct vcpu *vcpu);
 
+/* What vcpu_advance() seldom has to do: RIP wraps at the mode's width, a single step ends. */
+void vcpu_advance_further(struct vcpu *vcpu);
+
 /* Steps over an instruction of `length` bytes: RIP (wrapped to the mode's width), interrupt shadow,
- * RF. */
-void vcpu_advance(struct vcpu *vcpu, unsigned length);
+ * RF; #DB where the guest single-steps. */
+static inline void vcpu_advance(struct vcpu *vcpu, unsigned length)
+{
+	uint64_t rip = vcpu->rip + length;
+	uint64_t crossed_4g = (rip ^ vcpu->rip) >> 32;
+
+	vcpu->rip = rip;
+	vcpu->interrupt_shadow = false;
+	vcpu->rflags &= ~RFLAGS_RF;
+	if (__builtin_expect((crossed_4g | (vcpu->rflags & RFLAGS_TF)) != 0, 0))
+		vcpu_advance_further(vcpu);
+}
 
 /* Current privilege level, 0 to 3. */
 unsigned vcpu_cpl(struct vcpu *vcpu);

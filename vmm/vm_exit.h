@@ -83,7 +83,6 @@ struct vm_exit {
 		struct exit_cr cr;
 		struct exit_exception exception;
 	};
-	/* What the hardware said, for logs and statistics. */
+	/* The hardware's own number for the reason, for logs. */
 	uint64_t raw_code;
-	uint64_t raw_info[2];
 };

@@ -139,7 +139,7 @@ static void fake_unload(struct vcpu *vcpu)
 	fake_vcpu(vcpu)->unloads++;
 }
 
-static void fake_run(struct vcpu *vcpu, struct vm_exit *exit)
+static void run_once(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	struct fake_vcpu *self = fake_vcpu(vcpu);
 
@@ -153,6 +153,15 @@ static void fake_run(struct vcpu *vcpu, struct vm_exit *exit)
 		self->interrupt_window = false;
 	if (exit->kind == EXIT_NMI_WINDOW)
 		self->nmi_window = false;
+}
+
+static void fake_run(struct vcpu *vcpu)
+{
+	struct vm_exit exit;
+
+	do {
+		run_once(vcpu, &exit);
+	} while (vcpu_exit(vcpu, &exit));
 }
 
 static uint64_t fake_get_reg(struct vcpu *vcpu, enum vcpu_reg reg)

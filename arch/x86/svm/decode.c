@@ -25,6 +25,7 @@ struct exit_row {
 	uint8_t kind;
 	uint8_t detail;
 	uint8_t length; /* of the instruction without prefixes; 0: unknown */
+	uint8_t pad;	/* a row's address is one scaled index */
 };
 
 #define ROW(code, exit_kind, what, bytes) \
@@ -154,8 +155,6 @@ bool svm_decode_exit(const struct vmcb_control *control, uint64_t rip, uint64_t 
 	const struct exit_row *row;
 
 	exit->raw_code = code;
-	exit->raw_info[0] = control->exitinfo1;
-	exit->raw_info[1] = control->exitinfo2;
 	exit->length = 0;
 	if (code >= ARRAY_SIZE(rows)) {
 		decode_high(control, exit);

@@ -1,8 +1,8 @@
 ; SPDX-License-Identifier: BSD-2-Clause
 ;
-; Into the guest and out again. Called with GIF clear and interrupts off. VMRUN with IF set and
-; V_INTR_MASKING: host interrupts cause exits whatever the guest's IF is, and one that came since
-; GIF was cleared is pending and exits at once, so no kick is lost (APM 2, 15.21.1).
+; Into the guest and out again. Called with GIF clear and IF set: host interrupts cause exits, and
+; one that came since GIF was cleared is pending and exits at once, so no kick is lost (APM 2,
+; 15.21.1).
 
 bits 64
 default rel
@@ -18,21 +18,12 @@ default rel
 
 section .text.hot progbits alloc exec nowrite align=64
 
-; void svm_enter(uint64_t *gpr, hpa_t vmcb_pa)
-global svm_enter:function
+; svm_enter() in svm.h: RDI = gpr, RAX = physical address of the VMCB. Keeps RBP and RSP alone.
+global svm_vmrun:function
 align 64
-svm_enter:
+svm_vmrun:
 	push rbp
-	push rbx
-	push r12
-	push r13
-	push r14
-	push r15
 	push rdi
-	; GIF holds interrupts off still. Not right before VMRUN: STI's own shadow must not reach the
-	; guest.
-	sti
-	mov rax, rsi
 	mov rcx, [rdi + RCX_AT]
 	mov rdx, [rdi + RDX_AT]
 	mov rbx, [rdi + RBX_AT]
@@ -48,7 +39,6 @@ svm_enter:
 	mov r15, [rdi + R_AT(15)]
 	mov rdi, [rdi + RDI_AT]
 	vmrun
-	cli
 	pop rax
 	mov [rax + RCX_AT], rcx
 	mov [rax + RDX_AT], rdx
@@ -64,13 +54,9 @@ svm_enter:
 	mov [rax + R_AT(13)], r13
 	mov [rax + R_AT(14)], r14
 	mov [rax + R_AT(15)], r15
-	pop r15
-	pop r14
-	pop r13
-	pop r12
-	pop rbx
 	pop rbp
 	; What the guest chose stays in no register that speculation could use as an address.
+	xor ebx, ebx
 	xor ecx, ecx
 	xor edx, edx
 	xor esi, esi
@@ -79,6 +65,10 @@ svm_enter:
 	xor r9d, r9d
 	xor r10d, r10d
 	xor r11d, r11d
+	xor r12d, r12d
+	xor r13d, r13d
+	xor r14d, r14d
+	xor r15d, r15d
 	ret
 
 ; void svm_host_window(hpa_t guest_vmcb_pa, hpa_t host_vmcb_pa)
@@ -88,13 +78,13 @@ svm_host_window:
 	vmsave
 	mov rax, rsi
 	vmload
-	sti
 	stgi
 	nop
 	nop
 	; With IF off first, only an NMI can come before CLGI, and TR is still the host's.
 	cli
 	clgi
+	sti
 	mov rax, rdi
 	vmload
 	ret

@@ -56,6 +56,9 @@ void svm_load(struct vcpu *vcpu)
 	struct svm_cpu *cpu = vcpu->cpu->backend;
 
 	svm_clgi();
+	/* GIF holds interrupts off. With IF set and V_INTR_MASKING they cause exits, whatever the
+	 * guest's IF is. APM 2, 15.21.1. */
+	__asm__ volatile("sti" : : : "memory");
 	svm_vmsave(cpu->host_pa);
 	load_on_cpu(vcpu, cpu);
 	fpu_load(&svm->fpu);
@@ -78,6 +81,7 @@ void svm_unload(struct vcpu *vcpu)
 	debug_registers_save(svm->dr);
 	fpu_unload(&svm->fpu);
 	svm_vmload(svm->cpu->host_pa);
+	__asm__ volatile("cli" : : : "memory");
 	svm_stgi();
 }
 
@@ -139,12 +143,10 @@ static void after_exit(struct vcpu *vcpu, struct vm_exit *exit, bool own)
 		own_exit(vcpu, exit);
 }
 
-void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
+static inline void enter(struct vcpu *vcpu, struct svm_vcpu *svm)
 {
-	struct svm_vcpu *svm = vcpu->backend;
 	struct vmcb_control *control = &svm->vmcb->control;
 	struct vmcb_save *save = &svm->vmcb->save;
-	bool own;
 
 	if (svm->pending)
 		before_entry(svm);
@@ -153,8 +155,14 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 	save->rip = vcpu->rip;
 	save->rflags = vcpu->rflags;
 	control->interrupt_shadow = vcpu->interrupt_shadow;
-
 	svm_enter(vcpu->gpr, svm->vmcb_pa);
+}
+
+static inline void leave(struct vcpu *vcpu, struct svm_vcpu *svm, struct vm_exit *exit)
+{
+	struct vmcb_control *control = &svm->vmcb->control;
+	const struct vmcb_save *save = &svm->vmcb->save;
+	bool own;
 
 	vcpu->gpr[GPR_RAX] = save->rax;
 	vcpu->gpr[GPR_RSP] = save->rsp;
@@ -162,9 +170,20 @@ void svm_run(struct vcpu *vcpu, struct vm_exit *exit)
 	vcpu->rflags = save->rflags;
 	vcpu->interrupt_shadow = control->interrupt_shadow & 1;
 	control->clean = svm->clean;
-	own = svm_decode_exit(control, save->rip, vcpu->gpr[GPR_RCX], &svm_features, exit);
+	own = svm_decode_exit(control, vcpu->rip, vcpu->gpr[GPR_RCX], &svm_features, exit);
 	if (own || svm->pending || (control->exitintinfo & VMCB_EVENT_VALID))
 		after_exit(vcpu, exit, own);
+}
+
+void svm_run(struct vcpu *vcpu)
+{
+	struct svm_vcpu *svm = vcpu->backend;
+	struct vm_exit exit;
+
+	do {
+		enter(vcpu, svm);
+		leave(vcpu, svm, &exit);
+	} while (vcpu_exit(vcpu, &exit));
 }
 
 unsigned svm_insn_bytes(struct vcpu *vcpu, uint8_t bytes[15])

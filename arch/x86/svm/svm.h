@@ -117,7 +117,7 @@ void svm_hidden_load(struct svm_vcpu *svm);
 
 void svm_load(struct vcpu *vcpu);
 void svm_unload(struct vcpu *vcpu);
-void svm_run(struct vcpu *vcpu, struct vm_exit *exit);
+void svm_run(struct vcpu *vcpu);
 unsigned svm_insn_bytes(struct vcpu *vcpu, uint8_t bytes[15]);
 
 /* ---- inject.c (pure) ---- */
@@ -151,9 +151,19 @@ void svm_dump(struct vcpu *vcpu);
 
 /*
  * Loads the general registers but RAX and RSP from gpr (indexed as enum gpr), executes VMRUN with
- * the VMCB at vmcb_pa, and stores them again.
+ * the VMCB at vmcb_pa, and stores them again. Not a function to C: it keeps RBP and RSP alone,
+ * since a compiler that knows saves the others once for all exits and not at each.
  */
-void svm_enter(uint64_t *gpr, hpa_t vmcb_pa);
+static inline void svm_enter(uint64_t *gpr, hpa_t vmcb_pa)
+{
+	uint64_t pa = vmcb_pa.value;
+
+	__asm__ volatile("call svm_vmrun"
+			 : "+a"(pa), "+D"(gpr)
+			 :
+			 : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13",
+			   "r14", "r15", "cc", "memory");
+}
 
 /*
  * Lets the host take pending interrupts and NMIs with its own FS, GS, TR, ... and puts the guest's
