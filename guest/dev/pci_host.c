@@ -121,7 +121,7 @@ static uint64_t pci_data_read(struct pci_host *host, struct vcpu *vcpu, unsigned
 		step = pci_step(offset, size - done);
 		value |= (uint64_t)pci_read_aligned(host, vcpu, address >> 16 & 0xff,
 						    address >> 8 & 0xff, offset, step)
-			 << 8 * done;
+			 << 8 * (done & 7);
 	}
 	return value;
 }
@@ -138,7 +138,7 @@ static void pci_data_write(struct pci_host *host, struct vcpu *vcpu, unsigned by
 
 		step = pci_step(offset, size - done);
 		pci_write_aligned(host, vcpu, address >> 16 & 0xff, address >> 8 & 0xff, offset,
-				  step, (uint32_t)(value >> 8 * done & mask_of_bytes(step)));
+				  step, (uint32_t)(value >> 8 * (done & 7) & mask_of_bytes(step)));
 	}
 }
 
@@ -183,7 +183,7 @@ static uint64_t ecam_read(struct vcpu *vcpu, void *device, uint64_t offset, unsi
 		value |= (uint64_t)pci_read_aligned(device, vcpu, (unsigned)(at >> ECAM_BUS_SHIFT),
 						    at >> ECAM_FUNCTION_SHIFT & 0xff, at & 0xfff,
 						    step)
-			 << 8 * done;
+			 << 8 * (done & 7);
 	}
 	return value;
 }
@@ -197,7 +197,7 @@ static void ecam_write(struct vcpu *vcpu, void *device, uint64_t offset, unsigne
 		step = pci_step(at, size - done);
 		pci_write_aligned(device, vcpu, (unsigned)(at >> ECAM_BUS_SHIFT),
 				  at >> ECAM_FUNCTION_SHIFT & 0xff, at & 0xfff, step,
-				  (uint32_t)(value >> 8 * done & mask_of_bytes(step)));
+				  (uint32_t)(value >> 8 * (done & 7) & mask_of_bytes(step)));
 	}
 }
 

@@ -153,8 +153,7 @@ static void put_multiboot2(const uint32_t *tags, unsigned count)
 	const uint32_t end[] = {0, 8};
 
 	put(HEADER_AT, header, 4);
-	if (count > 0)
-		put(HEADER_AT + 16, tags, count);
+	put(HEADER_AT + 16, tags, count);
 	put(HEADER_AT + 16 + count * 4, end, 2);
 }
 
@@ -493,15 +492,16 @@ static void grants_optional_multiboot2_wishes(void **state)
 static void refuses_too_many_arguments(void **state)
 {
 	static char long_arguments[0x9000];
-	const struct guest_module two[] = {{{module_bytes, 10}, long_arguments},
-					   {{module_bytes, 10}, long_arguments}};
+	static const uint32_t align[] = {6, 8};
+	static const struct guest_module two[] = {{{module_bytes, 10}, long_arguments},
+						  {{module_bytes, 10}, long_arguments}};
 
 	(void)state;
 	memset(long_arguments, 'x', sizeof(long_arguments) - 1);
 	request.modules = two;
 	request.module_count = 2;
 	make_elf64();
-	put_multiboot2(NULL, 0);
+	put_multiboot2(align, ARRAY_SIZE(align));
 	assert_refused(-E2BIG, "command lines");
 	make_pvh(ENTRY);
 	memset(file + HEADER_AT, 0, 64);
@@ -512,7 +512,7 @@ static void refuses_too_many_arguments(void **state)
 
 static void refuses_modules_that_do_not_fit(void **state)
 {
-	const struct guest_module empty = {{module_bytes, 0}, ""};
+	static const struct guest_module empty = {{module_bytes, 0}, ""};
 
 	(void)state;
 	make_pvh(ENTRY);

@@ -239,7 +239,7 @@ static void refuses_broken_kernels(void **state)
 
 static void refuses_a_long_command_line(void **state)
 {
-	char cmdline[102];
+	static char cmdline[102];
 
 	(void)state;
 	memset(cmdline, 'x', sizeof(cmdline));
@@ -252,7 +252,7 @@ static void refuses_a_long_command_line(void **state)
 
 static void refuses_modules_for_linux(void **state)
 {
-	const struct guest_module module = {{initrd, sizeof(initrd)}, ""};
+	static const struct guest_module module = {{initrd, sizeof(initrd)}, ""};
 
 	(void)state;
 	request.modules = &module;
