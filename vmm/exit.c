@@ -137,21 +137,23 @@ static void handle_port_io(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	const struct exit_port_io *io = &exit->port_io;
 	struct bus *ports = &vcpu->vm->ports;
-	uint64_t mask = mask_of_bytes(io->size);
+	uint64_t *rax = &vcpu->gpr[GPR_RAX];
 	uint64_t value;
 
 	if (io->string) {
 		emulate_or_stop(vcpu, "string port access");
 		return;
 	}
-	if (!io->in) {
-		bus_write(ports, vcpu, io->port, io->size, vcpu->gpr[GPR_RAX] & mask);
-	} else {
+	if (io->in) {
 		value = bus_read(ports, vcpu, io->port, io->size);
-		if (io->size == 4)
-			vcpu->gpr[GPR_RAX] = value;
+		if (io->size == 1)
+			*rax = (*rax & ~(uint64_t)UINT8_MAX) | value;
+		else if (io->size == 2)
+			*rax = (*rax & ~(uint64_t)UINT16_MAX) | value;
 		else
-			vcpu->gpr[GPR_RAX] = (vcpu->gpr[GPR_RAX] & ~mask) | value;
+			*rax = value;
+	} else {
+		bus_write(ports, vcpu, io->port, io->size, *rax);
 	}
 	step_over(vcpu, exit);
 }
@@ -170,20 +172,30 @@ static void handle_memory(struct vcpu *vcpu, const struct vm_exit *exit)
 	emulate_or_stop(vcpu, "device memory access");
 }
 
+/* Control registers are moved whole in 64-bit code, else their low half. SDM 2B, MOV CRn. */
+static uint64_t cr_operand(struct vcpu *vcpu, uint64_t value)
+{
+	return value > UINT32_MAX && vcpu_code_width(vcpu) != 8 ? (uint32_t)value : value;
+}
+
 static void handle_cr_access(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	const struct exit_cr *cr = &exit->cr;
+	uint64_t value;
 
 	if (!cr->decoded) {
 		emulate_or_stop(vcpu, "control register access");
 		return;
 	}
 	if (cr->write) {
-		if (vcpu_cr_write(vcpu, cr->number, vcpu->gpr[cr->gpr]) != 0) {
+		value = cr_operand(vcpu, vcpu->gpr[cr->gpr]);
+		if (vcpu_cr_write(vcpu, cr->number, value) != 0) {
 			vcpu_inject_gp(vcpu);
 			return;
 		}
-	} else if (vcpu_cr_read(vcpu, cr->number, &vcpu->gpr[cr->gpr]) != 0) {
+	} else if (vcpu_cr_read(vcpu, cr->number, &value) == 0) {
+		vcpu->gpr[cr->gpr] = cr_operand(vcpu, value);
+	} else {
 		vcpu_inject_gp(vcpu);
 		return;
 	}
