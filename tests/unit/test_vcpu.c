@@ -307,6 +307,18 @@ static void test_advance(void **state)
 	assert_int_equal(vcpu->rip, 1);
 }
 
+/* A debugger in the guest that steps sees every instruction end, also those that exit. */
+static void test_advance_single_steps(void **state)
+{
+	(void)state;
+	vcpu->rflags = RFLAGS_FIXED | RFLAGS_TF;
+	fake()->regs[REG_DR6] = 0xffff0ff0;
+	vcpu_advance(vcpu, 2);
+	assert_true(vcpu->event_valid);
+	assert_int_equal(vcpu->event.vector, VECTOR_DB);
+	assert_int_equal(fake()->regs[REG_DR6], 0xffff4ff0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +341,7 @@ int main(void)
 		TEST(test_mailbox_makes_it_yield),
 		TEST(test_code_width_and_privilege),
 		TEST(test_advance),
+		TEST(test_advance_single_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
