@@ -82,6 +82,12 @@ enum event_type {
 	EVENT_SOFTWARE_INTERRUPT
 };
 
+/*
+ * For request_window(): an interrupt that only RFLAGS.IF and interrupt shadows hold back, never the
+ * task priority: the 8259s', and one that was accepted before.
+ */
+#define WINDOW_ANY_PRIORITY 16
+
 struct vcpu_event {
 	enum event_type type;
 	uint8_t vector;
@@ -175,9 +181,9 @@ struct vcpu_backend {
 	/* Delivers at the next entry; only after can_inject() or for an exception. */
 	void (*inject)(struct vcpu *vcpu, const struct vcpu_event *event);
 	/*
-	 * Asks for an exit as soon as an interrupt of priority class `priority` (vector >> 4), or
-	 * an NMI, could be delivered. EXIT_INTERRUPT_WINDOW or EXIT_NMI_WINDOW follows; the request
-	 * ends with it.
+	 * Asks for an exit as soon as an interrupt of priority class `priority` (vector >> 4, or
+	 * WINDOW_ANY_PRIORITY), or an NMI, could be delivered. EXIT_INTERRUPT_WINDOW or
+	 * EXIT_NMI_WINDOW follows; the request ends with it.
 	 */
 	void (*request_window)(struct vcpu *vcpu, enum event_type type, unsigned priority);
 	/* Ends such a request where the interrupt is gone. */

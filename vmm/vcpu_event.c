@@ -146,7 +146,8 @@ static void deliver_interrupt(struct vcpu *vcpu)
 		vector = intc->pending(vcpu, &blocked);
 	}
 	if (vector >= 0) {
-		backend->request_window(vcpu, EVENT_INTERRUPT, (unsigned)vector >> 4);
+		backend->request_window(vcpu, EVENT_INTERRUPT,
+					blocked ? (unsigned)vector >> 4 : WINDOW_ANY_PRIORITY);
 		vcpu->window_requested = true;
 	} else if (vcpu->window_requested) {
 		backend->cancel_window(vcpu);
@@ -159,7 +160,7 @@ static void deliver_interrupt(struct vcpu *vcpu)
 static void deliver_deferred(struct vcpu *vcpu, bool with_exception)
 {
 	if (with_exception || !backend->can_inject(vcpu, vcpu->deferred.type)) {
-		backend->request_window(vcpu, vcpu->deferred.type, vcpu->deferred.vector >> 4);
+		backend->request_window(vcpu, vcpu->deferred.type, WINDOW_ANY_PRIORITY);
 		return;
 	}
 	vcpu->deferred_valid = false;

@@ -133,6 +133,17 @@ static void a_window_below_the_task_priority_waits_for_cr8(void **state)
 	assert_true(vmcb.control.int_ctl & VMCB_V_IRQ);
 }
 
+/* The 8259s do not ask the task priority, and a BIOS gives them vectors of the lowest class. */
+static void a_window_may_ignore_the_task_priority(void **state)
+{
+	(void)state;
+	vmcb.control.int_ctl |= 15; /* TPR */
+	svm_request_window(&vcpu, EVENT_INTERRUPT, WINDOW_ANY_PRIORITY);
+	assert_int_equal(vmcb.control.int_ctl & (VMCB_V_IRQ | VMCB_V_IGN_TPR | VMCB_V_PRIO_MASK),
+			 VMCB_V_IRQ | VMCB_V_IGN_TPR | VMCB_V_PRIO_MASK);
+	assert_true(vmcb.control.intercept_misc1 & VMCB_MISC1_VINTR);
+}
+
 static void nmis_are_blocked_until_iret_is_done(void **state)
 {
 	struct vm_exit exit = {.kind = EXIT_EXCEPTION, .exception = {.vector = VECTOR_DB}};
@@ -333,6 +344,7 @@ int main(void)
 		TEST(events_are_written_as_the_manual_says),
 		TEST(a_window_is_a_virtual_interrupt_that_exits),
 		TEST(a_window_below_the_task_priority_waits_for_cr8),
+		TEST(a_window_may_ignore_the_task_priority),
 		TEST(nmis_are_blocked_until_iret_is_done),
 		TEST(iret_may_load_tf),
 		TEST(a_step_that_another_exit_ends_leaves_no_trace),

@@ -119,9 +119,9 @@ static void test_exception_is_delivered_before_interrupts(void **state)
 	check_event(0, EVENT_EXCEPTION, VECTOR_GP);
 	assert_int_equal(fake()->event_count, 1);
 	assert_int_equal(fake_intc.accepted, 0);
-	/* The interrupt waits for its window, of its class. */
+	/* The interrupt waits for its window. */
 	assert_true(fake()->interrupt_window);
-	assert_int_equal(fake()->window_priority, 5);
+	assert_int_equal(fake()->window_priority, WINDOW_ANY_PRIORITY);
 }
 
 static void defer_interrupt(void)
@@ -143,7 +143,7 @@ static void test_interrupted_interrupt_is_not_lost(void **state)
 	check_event(0, EVENT_EXCEPTION, VECTOR_PF);
 	assert_int_equal(fake()->event_count, 1);
 	assert_true(fake()->interrupt_window);
-	assert_int_equal(fake()->window_priority, 6);
+	assert_int_equal(fake()->window_priority, WINDOW_ANY_PRIORITY);
 	fake()->interrupts_open = true;
 	assert_int_equal(vcpu_run(vcpu), VCPU_STOP);
 	check_event(1, EVENT_INTERRUPT, 0x61);
@@ -158,7 +158,7 @@ static void test_deferred_interrupt_asks_for_its_window_at_once(void **state)
 	assert_int_equal(vcpu_run(vcpu), VCPU_STOP);
 	assert_int_equal(fake()->runs, 1);
 	assert_true(fake()->interrupt_window);
-	assert_int_equal(fake()->window_priority, 6);
+	assert_int_equal(fake()->window_priority, WINDOW_ANY_PRIORITY);
 }
 
 /* INT n is executed again when the fault's handler returns: it must not come twice. */
@@ -248,7 +248,7 @@ static void test_second_interrupt_asks_for_a_window(void **state)
 	assert_int_equal(fake()->event_count, 1);
 	check_event(0, EVENT_INTERRUPT, 0x80);
 	assert_true(fake()->interrupt_window);
-	assert_int_equal(fake()->window_priority, 7);
+	assert_int_equal(fake()->window_priority, WINDOW_ANY_PRIORITY);
 }
 
 /* ---- NMIs ---- */

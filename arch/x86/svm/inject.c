@@ -258,8 +258,8 @@ void svm_request_window(struct vcpu *vcpu, enum event_type type, unsigned priori
 	}
 	control->int_ctl &= ~(VMCB_V_IRQ | VMCB_V_PRIO_MASK);
 	if (deliverable)
-		control->int_ctl |=
-			VMCB_V_IRQ | VMCB_V_IGN_TPR | (priority & 0xf) << VMCB_V_PRIO_SHIFT;
+		control->int_ctl |= VMCB_V_IRQ | VMCB_V_IGN_TPR |
+				    (uint32_t)min_u64(priority, 15) << VMCB_V_PRIO_SHIFT;
 	control->intercept_cr |= VMCB_CR_WRITE(8);
 	control->clean &= ~VMCB_CLEAN_TPR;
 	intercept_misc1(svm_of(vcpu), VMCB_MISC1_VINTR, deliverable);
