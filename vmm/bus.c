@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Ranges of ports or MMIO and who answers in them. The ranges are a sorted array: they are few, an
- * access is frequent, and a binary search over one array touches little memory.
+ * Ranges of ports or MMIO and who answers in them. The ranges are a sorted array, for binary
+ * search; but a guest accesses the same few places again and again, so that the place found last
+ * for an address is looked at first.
  */
 #include "vmm/bus.h"
 
@@ -73,6 +74,8 @@ int bus_claim(struct bus *bus, uint64_t base, uint64_t length, const struct bus_
 	bus->ranges[at] =
 		(struct bus_range){.base = base, .length = length, .ops = ops, .device = device};
 	bus->count++;
+	for (unsigned i = 0; i < BUS_HINTS; i++)
+		atomic_store_explicit(&bus->hints[i], NULL, memory_order_relaxed);
 	return 0;
 }
 
@@ -87,16 +90,36 @@ const struct bus_range *bus_find(const struct bus *bus, uint64_t address)
 	return address - range->base < range->length ? range : NULL;
 }
 
-/* The range that holds all of [address, address + size), or NULL. */
-static const struct bus_range *bus_find_whole(const struct bus *bus, uint64_t address,
-					      unsigned size)
+/* Whether a range holds all of [address, address + size). */
+static inline bool holds(const struct bus_range *range, uint64_t address, unsigned size)
+{
+	uint64_t offset = address - range->base;
+
+	return offset < range->length && range->length - offset >= size;
+}
+
+static const struct bus_range *find_whole(struct bus *bus, uint64_t address, unsigned size,
+					  const struct bus_range *_Atomic *hint)
 {
 	const struct bus_range *range = bus_find(bus, address);
 
-	/* No overflow: the address is inside the range, and the difference counts from there. */
-	if (range && range->length - (address - range->base) >= size)
+	if (range == NULL || !holds(range, address, size))
+		return NULL;
+	atomic_store_explicit(hint, range, memory_order_relaxed);
+	return range;
+}
+
+/* The range that holds all of [address, address + size), or NULL. */
+static inline const struct bus_range *bus_find_whole(struct bus *bus, uint64_t address,
+						     unsigned size)
+{
+	/* Ports differ in their low bits, the pages of devices in higher ones. */
+	const struct bus_range *_Atomic *hint = &bus->hints[(address ^ address >> 20) % BUS_HINTS];
+	const struct bus_range *range = atomic_load_explicit(hint, memory_order_relaxed);
+
+	if (__builtin_expect(range != NULL && holds(range, address, size), 1))
 		return range;
-	return NULL;
+	return find_whole(bus, address, size, hint);
 }
 
 static uint64_t bus_read_byte(struct bus *bus, struct vcpu *vcpu, uint64_t address)
@@ -119,28 +142,39 @@ static void bus_write_byte(struct bus *bus, struct vcpu *vcpu, uint64_t address,
 		atomic_fetch_add_explicit(&bus->unclaimed_writes, 1, memory_order_relaxed);
 }
 
-uint64_t bus_read(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size)
+static uint64_t bus_read_bytes(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size)
 {
-	const struct bus_range *range = bus_find_whole(bus, address, size);
 	uint64_t value = 0;
 
-	if (range)
-		return range->ops->read(vcpu, range->device, address - range->base, size) &
-		       mask_of_bytes(size);
 	for (unsigned i = 0; i < size; i++)
 		value |= bus_read_byte(bus, vcpu, address + i) << (i * 8);
 	return value;
+}
+
+static void bus_write_bytes(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size,
+			    uint64_t value)
+{
+	for (unsigned i = 0; i < size; i++)
+		bus_write_byte(bus, vcpu, address + i, (uint8_t)(value >> (i * 8)));
+}
+
+uint64_t bus_read(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size)
+{
+	const struct bus_range *range = bus_find_whole(bus, address, size);
+
+	if (__builtin_expect(range == NULL, 0))
+		return bus_read_bytes(bus, vcpu, address, size);
+	return range->ops->read(vcpu, range->device, address - range->base, size) &
+	       mask_of_bytes(size);
 }
 
 void bus_write(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size, uint64_t value)
 {
 	const struct bus_range *range = bus_find_whole(bus, address, size);
 
-	if (range) {
+	if (__builtin_expect(range == NULL, 0))
+		bus_write_bytes(bus, vcpu, address, size, value);
+	else
 		range->ops->write(vcpu, range->device, address - range->base, size,
 				  value & mask_of_bytes(size));
-		return;
-	}
-	for (unsigned i = 0; i < size; i++)
-		bus_write_byte(bus, vcpu, address + i, (uint8_t)(value >> (i * 8)));
 }

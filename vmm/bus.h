@@ -30,10 +30,15 @@ struct bus_range {
 	void *device;
 };
 
+#define BUS_HINTS 32
+
 struct bus {
 	struct bus_range *ranges; /* sorted by base */
 	unsigned count;
 	unsigned capacity;
+	/* Where accesses found their range last, by a hash of the address: compared before it is
+	 * used, so that it may be any range, or NULL. */
+	const struct bus_range *_Atomic hints[BUS_HINTS];
 	_Atomic uint64_t unclaimed_reads;
 	_Atomic uint64_t unclaimed_writes;
 };

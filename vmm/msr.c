@@ -168,13 +168,10 @@ static int read_pat(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 static int write_pat(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
 	(void)msr;
-	/* Each byte is a memory type: 0, 1, 4, 5, 6 or 7. SDM 3A, 11.12.2. */
-	for (unsigned i = 0; i < 8; i++) {
-		unsigned type = value >> (i * 8) & 0xff;
-
-		if (type > 7 || type == 2 || type == 3)
-			return -EACCES;
-	}
+	/* Each byte is a memory type, 0, 1, 4, 5, 6 or 7: nothing above bit 2, and bit 1 with bit 2
+	 * alone. SDM 3A, 11.12.2. */
+	if ((value & 0xf8f8f8f8f8f8f8f8) || (value << 1 & ~value & 0x0404040404040404))
+		return -EACCES;
 	vcpu_set_reg(vcpu, REG_PAT, value);
 	return 0;
 }
@@ -354,9 +351,35 @@ static const struct msr_range *find(uint32_t msr)
 	return NULL;
 }
 
-int vcpu_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+/*
+ * What find() said of the MSRs below 0x1000, where nearly all are that guests access at run time:
+ * the row's number plus one; 0 where it was not asked yet, or found nothing.
+ */
+static _Atomic uint8_t rows[0x1000];
+_Static_assert(ARRAY_SIZE(ranges) < UINT8_MAX, "rows holds a row's number plus one");
+
+static const struct msr_range *find_and_remember(uint32_t msr)
 {
 	const struct msr_range *range = find(msr);
+
+	if (range != NULL && msr < ARRAY_SIZE(rows))
+		atomic_store_explicit(&rows[msr], (uint8_t)(range - ranges + 1),
+				      memory_order_relaxed);
+	return range;
+}
+
+static inline const struct msr_range *look_up(uint32_t msr)
+{
+	unsigned row = 0;
+
+	if (msr < ARRAY_SIZE(rows))
+		row = atomic_load_explicit(&rows[msr], memory_order_relaxed);
+	return __builtin_expect(row != 0, 1) ? &ranges[row - 1] : find_and_remember(msr);
+}
+
+int vcpu_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	const struct msr_range *range = look_up(msr);
 
 	if (range == NULL || range->read == NULL)
 		return -EACCES;
@@ -365,7 +388,7 @@ int vcpu_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 
 int vcpu_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	const struct msr_range *range = find(msr);
+	const struct msr_range *range = look_up(msr);
 
 	if (range == NULL || range->write == NULL)
 		return -EACCES;
