@@ -225,9 +225,21 @@ void console_pump(void)
 
 void console_flush(void)
 {
+	uint64_t before;
+
 	if (line == NULL)
 		return;
-	console_pump();
+	if (shell_started)
+		show_notices();
+	/* The line's queue is shorter than the ring: by turns, until nothing waits or nothing
+	 * moves. What was typed stays where it is: a command flushes, and must not run others. */
+	do {
+		before = output.tail;
+		line->flush();
+		spin_lock(&lock);
+		send();
+		spin_unlock(&lock);
+	} while (output.tail != output.head && output.tail != before);
 	line->flush();
 }
 
