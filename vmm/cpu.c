@@ -21,7 +21,7 @@ static void slice_over(struct timer *timer)
 	struct cpu *cpu = CONTAINER_OF(timer, struct cpu, slice);
 	struct vcpu *running = atomic_load(&cpu->running);
 
-	if (running != NULL && atomic_load(&cpu->run_queue.count) != 0)
+	if (running != NULL && (cpu->lending || atomic_load(&cpu->run_queue.count) != 0))
 		vcpu_request(running, VCPU_REQUEST_YIELD);
 }
 
@@ -112,7 +112,7 @@ bool cpu_service(struct cpu *cpu)
 
 	atomic_store(&cpu->attention, false);
 	run_timers(cpu);
-	if (atomic_load(&cpu->mailbox) != NULL || background_due(cpu))
+	if (!cpu->lending && (atomic_load(&cpu->mailbox) != NULL || background_due(cpu)))
 		return true;
 	if (running == NULL || atomic_load(&cpu->run_queue.count) == 0)
 		return false;
@@ -156,7 +156,7 @@ static void run_turn(struct cpu *cpu, struct vcpu *vcpu)
 
 	cpu->turn_start = start;
 	vcpu->pv.steal_ticks += start - vcpu->pv.runnable_since;
-	if (atomic_load(&cpu->run_queue.count) != 0)
+	if (cpu->lending || atomic_load(&cpu->run_queue.count) != 0)
 		timer_arm(&cpu->timers, &cpu->slice, start + timer_ns_to_ticks(SCHED_SLICE_NS));
 	atomic_store(&cpu->running, vcpu);
 	verdict = vcpu_run(vcpu);
@@ -166,6 +166,22 @@ static void run_turn(struct cpu *cpu, struct vcpu *vcpu)
 	vcpu->stats.run_ticks += ticks;
 	sched_charge(vcpu, ticks);
 	put_back(cpu, vcpu, verdict);
+}
+
+void cpu_lend_turn(struct cpu *cpu)
+{
+	struct vcpu *vcpu;
+
+	platform_poll_interrupts();
+	run_timers(cpu);
+	vcpu = sched_pick(&cpu->run_queue);
+	if (vcpu == NULL)
+		return;
+	cpu->lending = true;
+	run_turn(cpu, vcpu);
+	cpu->lending = false;
+	/* What was not looked at meanwhile. */
+	atomic_store(&cpu->attention, true);
 }
 
 static void idle(struct cpu *cpu)

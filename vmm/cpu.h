@@ -33,6 +33,7 @@ struct cpu {
 	uint64_t timer_deadline; /* that the hardware timer is programmed to */
 	uint64_t turn_start;	 /* platform_now() when the running vCPU's turn began */
 	struct timer slice;	 /* ends the running vCPU's turn while others wait */
+	bool lending;		 /* in cpu_lend_turn() */
 	unsigned placed;	 /* vCPUs that are placed here; the boot CPU's only */
 	uint64_t idle_ticks;
 	void *arch;    /* struct x86_cpu */
@@ -65,6 +66,13 @@ void cpu_post(struct cpu *cpu, struct cpu_work *work);
  * there is none. Called on the CPU's own stack with interrupts off.
  */
 HV_NORETURN void cpu_main(struct cpu *cpu);
+
+/*
+ * In the middle of long work of the calling CPU, from cpu_main() (a mailbox function, the console):
+ * lets timers run, and the next vCPU for a slice where one waits. Mailbox and console wait until
+ * the work is done, so that what the work is about does not change.
+ */
+void cpu_lend_turn(struct cpu *cpu);
 
 /* Sets what the boot CPU does in each round of cpu_main() where busy() says so: the management
  * console's pump. */

@@ -17,10 +17,14 @@
 #include <errno.h>
 #include <string.h>
 
+/* Guest memory that is cleared between two turns of vCPUs: a few milliseconds. */
+#define ZERO_STEP MIB(16)
+
 const struct guest_ops *guest_ops;
 
 static struct vm *first_vm;
 static unsigned last_id;
+static uint64_t zeroed_since_turn;
 static void (*stopped_hook)(struct vm *vm);
 
 struct vm *vm_first(void)
@@ -132,6 +136,23 @@ static int grow_blocks(struct vm *vm)
 	return 0;
 }
 
+/* The boot CPU's vCPUs and timers do not wait until gigabytes are clear: a guest that resets itself
+ * again and again would stop its neighbours. */
+static void zero_block(const struct vm_ram_block *block)
+{
+	uint64_t size = PAGE_SIZE << block->order;
+	char *at = platform_ram(block->hpa);
+
+	for (uint64_t done = 0; done < size; done += ZERO_STEP) {
+		memset(at + done, 0, min_u64(size, ZERO_STEP));
+		zeroed_since_turn += min_u64(size, ZERO_STEP);
+		if (zeroed_since_turn < ZERO_STEP)
+			continue;
+		zeroed_since_turn = 0;
+		cpu_lend_turn(cpus[0]);
+	}
+}
+
 /* Fills [gpa, gpa + length) with zeroed host memory; blocks that happen to adjoin become one
  * region. */
 static int add_ram(struct vm *vm, uint64_t gpa, uint64_t length)
@@ -150,7 +171,7 @@ static int add_ram(struct vm *vm, uint64_t gpa, uint64_t length)
 			return error;
 		vm->ram_block_count++;
 		size = PAGE_SIZE << block->order;
-		memset(platform_ram(block->hpa), 0, size);
+		zero_block(block);
 		if (region.length != 0 && region.hpa.value + region.length == block->hpa.value) {
 			region.length += size;
 		} else {
