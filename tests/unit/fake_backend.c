@@ -97,7 +97,8 @@ static int fake_trap_msr(struct vm *vm, uint32_t msr, bool trap_read, bool trap_
 		abort();
 	if (fails())
 		return -ENOMEM;
-	fake.open_msrs[fake.open_msr_count++] = msr;
+	if (!fake_backend_msr_is_open(msr))
+		fake.open_msrs[fake.open_msr_count++] = msr;
 	return 0;
 }
 

@@ -30,6 +30,7 @@ static struct {
 	unsigned cpuids;
 	struct fake_cpuid cpuid[FAKE_CPUID_MAX];
 	void (*on_panic)(const char *message);
+	void (*on_idle)(void);
 } fake = {.timer = UINT64_MAX};
 
 void fake_platform_reset(void)
@@ -133,8 +134,15 @@ void platform_set_timer(uint64_t deadline)
 	fake.timer = deadline;
 }
 
+void fake_platform_on_idle(void (*hook)(void))
+{
+	fake.on_idle = hook;
+}
+
 void platform_idle(void)
 {
+	if (fake.on_idle)
+		fake.on_idle();
 }
 
 void platform_poll_interrupts(void)

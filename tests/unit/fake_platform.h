@@ -47,6 +47,10 @@ void fake_platform_set_cpuid(uint32_t leaf, uint32_t subleaf, const uint32_t reg
 unsigned fake_platform_power_offs(void);
 unsigned fake_platform_resets(void);
 
+/* Called by platform_idle(), which else returns at once: it may move the clock, or longjmp() out.
+ */
+void fake_platform_on_idle(void (*hook)(void));
+
 /*
  * Called with the message by platform_panic(); it must not return (longjmp, cmocka's mock_assert).
  * With none, the default, a panic prints its message and aborts the test program.
