@@ -11,6 +11,10 @@
 #include <errno.h>
 #include <string.h>
 
+#define VENDOR_AMD		  0x68747541u /* "Auth", of AuthenticAMD */
+#define VENDOR_HYGON		  0x6f677948u /* "Hygo", of HygonGenuine */
+#define CPUID_EXT8_EBX_XSAVEERPTR (1u << 2)
+
 #define XCR0_X87	    1ull
 #define XCR0_SSE	    2ull
 #define CPUID_D1_EAX_OPT    (1u << 0) /* XSAVEOPT */
@@ -28,6 +32,28 @@
 static uint64_t fpu_xcr0;
 static bool fpu_has_xsaveopt;
 static uint32_t fpu_area_size = FXSAVE_SIZE;
+static bool fpu_keeps_pointers;
+
+/*
+ * AMD's CPUs restore the x87 instruction and data pointers only with a pending exception, unless
+ * they say otherwise (APM 3, CPUID 8000_0008 EBX bit 2).
+ */
+static bool keeps_pointers(void)
+{
+	uint32_t vendor = cpuid(0, 0).ebx;
+
+	return (vendor == VENDOR_AMD || vendor == VENDOR_HYGON) &&
+	       !(cpuid_checked(0x80000008, 0).ebx & CPUID_EXT8_EBX_XSAVEERPTR);
+}
+
+/* An x87 instruction of our own takes the place of the last guest's in the pointers. */
+static void forget_pointers(void)
+{
+	static const uint32_t operand;
+
+	/* After the first two FILD meets neither a pending exception nor a full stack. */
+	__asm__ volatile("fnclex\n\temms\n\tfildl %0" : : "m"(operand));
+}
 
 void fpu_cpu_enable(void)
 {
@@ -35,6 +61,7 @@ void fpu_cpu_enable(void)
 	struct cpuid_regs leaf;
 
 	cr0_write((cr0_read() & ~(CR0_EM | CR0_TS)) | CR0_MP | CR0_NE);
+	fpu_keeps_pointers = keeps_pointers();
 	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE)) {
 		cr4_write(cr4);
 		return;
@@ -97,6 +124,8 @@ void fpu_load(struct fpu *fpu)
 	uint32_t low = (uint32_t)fpu_xcr0, high = (uint32_t)(fpu_xcr0 >> 32);
 
 	fpu->loaded = true;
+	if (fpu_keeps_pointers)
+		forget_pointers();
 	if (!fpu_xcr0) {
 		__asm__ volatile("fxrstor64 (%0)" : : "r"(fpu->area) : "memory");
 		return;
