@@ -232,9 +232,11 @@ static void handle_window(struct vcpu *vcpu, const struct vm_exit *exit)
 	atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_EVENT);
 }
 
+/* AMD-V exits before the privilege level is checked. */
 static void handle_xsetbv(struct vcpu *vcpu, const struct vm_exit *exit)
 {
-	if (vcpu_gpr32(vcpu, GPR_RCX) != 0 || vcpu_xcr0_write(vcpu, edx_eax(vcpu)) != 0)
+	if (vcpu_cpl(vcpu) != 0 || vcpu_gpr32(vcpu, GPR_RCX) != 0 ||
+	    vcpu_xcr0_write(vcpu, edx_eax(vcpu)) != 0)
 		vcpu_inject_gp(vcpu);
 	else
 		step_over(vcpu, exit);

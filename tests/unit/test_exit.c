@@ -404,6 +404,11 @@ static void test_xsetbv(void **state)
 	vcpu->gpr[GPR_RCX] = 1; /* XCR1 */
 	DISPATCH(.kind = EXIT_XSETBV, .length = 3);
 	assert_faulted(VECTOR_GP);
+	vcpu->gpr[GPR_RCX] = 0;
+	vcpu->gpr[GPR_RAX] = 3;
+	fake_vcpu_set_mode(vcpu, 8, 3); /* a process */
+	DISPATCH(.kind = EXIT_XSETBV, .length = 3);
+	assert_faulted(VECTOR_GP);
 	assert_int_equal(fake_vcpu(vcpu)->regs[REG_XCR0], 7);
 }
 
