@@ -57,9 +57,11 @@ $(eval $(call host_build,host,$(TEST_CC),$(TEST_FLAGS),$(TEST_FLAGS)))
 $(eval $(call host_build,fuzzobj,$(CLANG),$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_FLAGS) -fsanitize=fuzzer-no-link))
 $(eval $(call host_build,cov,$(TEST_CC),$(COV_FLAGS),$(HOST_FLAGS)))
 
+# The heap is asked for first of all, or the first who needs it would take the real one from libpure.
+COMMA := ,
 # A cycle between the two archives is allowed: pure code calls the platform, fakes call pure code.
 # $(call host_link,kind,test)
-host_link = -Wl,--start-group $(if $(filter $(REAL_HEAP_TESTS),$(2)),$(BUILD)/$(1)/vmm/heap.o) \
+host_link = -Wl,--start-group $(if $(filter $(REAL_HEAP_TESTS),$(2)),$(BUILD)/$(1)/vmm/heap.o,-Wl,-u$(COMMA)hv_alloc) \
 	$(BUILD)/$(1)/libfake.a $(BUILD)/$(1)/libpure.a -Wl,--end-group -lbsd
 
 $(BUILD)/tests/%: $(BUILD)/host/tests/unit/%.o $(BUILD)/host/libpure.a $(BUILD)/host/libfake.a

@@ -90,11 +90,14 @@ static void run_list(unsigned count, char *args[])
 	for (struct vm *vm = vm_first(); vm != NULL; vm = vm->next) {
 		char host_cpus[10];
 		char memory[FORMAT_SIZE_MAX];
+		char row[80 + 1];
 
+		/* What does not fit is the reason's end; `info` shows it whole. */
 		format_cpus(vm, host_cpus, sizeof(host_cpus));
-		console_printf("%-16.16s %-8s %6u  %-6s %9s  %.27s\n", vm->config->name,
-			       vm_state_name(vm), vm->config->vcpus, host_cpus,
-			       format_size(memory, vm->config->memory), vm->stop_reason);
+		hv_snprintf(row, sizeof(row), "%-16.16s %-8s %6u  %-6s %9s  %s", vm->config->name,
+			    vm_state_name(vm), vm->config->vcpus, host_cpus,
+			    format_size(memory, vm->config->memory), vm->stop_reason);
+		console_printf("%s\n", row);
 	}
 }
 
@@ -120,7 +123,10 @@ static void run_info(unsigned count, char *args[])
 	console_printf("kernel    %s\n", vm->config->kernel);
 	if (vm->config->initrd[0] != '\0')
 		console_printf("initrd    %s\n", vm->config->initrd);
-	console_printf("cmdline   %s\n", vm->config->cmdline);
+	/* Longer than console_printf() takes. */
+	console_write("cmdline   ");
+	console_write(vm->config->cmdline);
+	console_write("\n");
 	console_printf("autostart %s\n", vm->config->autostart ? "yes" : "no");
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		const struct vcpu *vcpu = vm->vcpus[i];

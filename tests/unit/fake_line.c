@@ -72,10 +72,12 @@ void fake_line_install(void)
 		.flush = line_flush,
 	};
 
-	memset(&boot_cpu, 0, sizeof(boot_cpu));
-	cpu_init(&boot_cpu, 0, 0);
-	cpus[0] = &boot_cpu;
-	cpu_count = 1;
+	if (cpus[0] == NULL || cpus[0] == &boot_cpu) {
+		memset(&boot_cpu, 0, sizeof(boot_cpu));
+		cpu_init(&boot_cpu, 0, 0);
+		cpus[0] = &boot_cpu;
+		cpu_count = 1;
+	}
 	memset(&fake, 0, sizeof(fake));
 	fake.room = SIZE_MAX;
 	console_init(&line);

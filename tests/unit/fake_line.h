@@ -4,7 +4,8 @@
 
 #include "vmm/types.h"
 
-/* Makes it the console's line: empty, with room without end. Also gives cpus[] its boot CPU. */
+/* Makes it the console's line: empty, with room without end. cpus[] gets a boot CPU where it has
+ * none. */
 void fake_line_install(void);
 
 /* The line takes this many bytes more; SIZE_MAX: any number. */
