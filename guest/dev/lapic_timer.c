@@ -14,6 +14,13 @@ enum timer_mode {
 	MODE_TSC_DEADLINE
 };
 
+/*
+ * A periodic timer whose last interrupt still waits, or whose interrupts nobody hears, is not
+ * served more often than this. The timers of vCPUs that do not run are served in the time of those
+ * that do, which may be another VM's.
+ */
+#define UNHEARD_MIN_NS 1000000
+
 static unsigned timer_mode(const struct lapic *lapic)
 {
 	return LAPIC_TIMER_MODE(lapic_lvt(lapic, LAPIC_LVT_TIMER));
@@ -161,6 +168,18 @@ void lapic_timer_write_deadline(struct lapic *lapic, uint64_t deadline)
 		serve_deadline(lapic);
 }
 
+/* Whether the guest would notice another interrupt. */
+static bool is_heard(const struct lapic *lapic)
+{
+	uint32_t lvt = lapic_lvt(lapic, LAPIC_LVT_TIMER);
+	uint8_t vector = (uint8_t)lvt;
+
+	return !(lvt & LAPIC_LVT_MASKED) &&
+	       !(atomic_load_explicit(&lapic->irr[vector / 64], memory_order_relaxed) >>
+			 (vector % 64) &
+		 1);
+}
+
 static void serve_count(struct lapic *lapic)
 {
 	struct lapic_timer *timer = &lapic->timer;
@@ -173,9 +192,12 @@ static void serve_count(struct lapic *lapic)
 	if (timer_mode(lapic) == MODE_PERIODIC) {
 		/* Expiries that went by unserved are one interrupt, as they would be in the IRR. */
 		uint64_t counts = elapsed_counts(lapic, now);
+		uint64_t next = now + DEV_TIMER_MIN_NS;
 
 		timer->fired = 1 + (counts - timer->first) / timer->initial;
-		arm_ns(lapic, max_u64(expiry_ns(timer, timer->fired), now + DEV_TIMER_MIN_NS));
+		if (!is_heard(lapic))
+			next = max_u64(next, expiry_ns(timer, timer->fired - 1) + UNHEARD_MIN_NS);
+		arm_ns(lapic, max_u64(expiry_ns(timer, timer->fired), next));
 	} else {
 		timer->running = false;
 	}

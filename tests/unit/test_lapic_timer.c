@@ -110,6 +110,33 @@ static void a_tiny_period_does_not_storm(void **state)
 	assert_in_range(interrupts, 40, 51);
 }
 
+/* How long it is until the timer is served again. */
+static uint64_t next_service(void)
+{
+	return timer_queue_next(&fixture.vcpus[0].cpu->timers) - platform_now();
+}
+
+/* Interrupts that make no difference cost the CPU little, though its guest asks for many. */
+static void an_unheard_timer_is_served_seldom(void **state)
+{
+	(void)state;
+	timer_create(PERIODIC, DIVIDE_BY_1);
+	apic_write(0, LAPIC_TIMER_INITIAL, 1);
+	fixture_pass(20);
+	assert_in_range(next_service(), 19000, 21000);
+	fixture_pass(21000);
+	/* Two periods are over, and the first one's interrupt was not taken. */
+	assert_in_range(next_service(), 999000, 1000010);
+	assert_true(fired());
+	fixture_pass(1000010);
+	assert_in_range(next_service(), 19000, 21000);
+	apic_write(0, LAPIC_LVT_TIMER, PERIODIC | LAPIC_LVT_MASKED);
+	assert_true(fired());
+	fixture_pass(21000);
+	assert_false(fired());
+	assert_in_range(next_service(), 999000, 1000010);
+}
+
 static void a_masked_timer_counts_on(void **state)
 {
 	(void)state;
@@ -253,6 +280,7 @@ int main(void)
 		TEST(periods_do_not_drift),
 		TEST(missed_periods_are_one_interrupt),
 		TEST(a_tiny_period_does_not_storm),
+		TEST(an_unheard_timer_is_served_seldom),
 		TEST(a_masked_timer_counts_on),
 		TEST(zero_stops_it),
 		TEST(a_new_divisor_counts_the_rest),
