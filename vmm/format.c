@@ -20,6 +20,9 @@
 
 int hv_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments)
 {
+	/* stb_sprintf would write the final NUL in front of a buffer of no bytes. */
+	if (size == 0)
+		buffer = NULL;
 	return stbsp_vsnprintf(buffer, size > INT32_MAX ? INT32_MAX : (int)size, format, arguments);
 }
 

@@ -14,7 +14,7 @@ HV_PRINTF(3, 4) int hv_snprintf(char *buffer, size_t size, const char *format, .
 int hv_vsnprintf(char *buffer, size_t size, const char *format, va_list arguments);
 
 /* Room for the longest text of format_size(). */
-#define FORMAT_SIZE_MAX 24
+#define FORMAT_SIZE_MAX 32
 
 /* Writes bytes as people say them ("256 MiB", "4 KiB", "12 bytes") to `text` and returns it. */
 char *format_size(char text[FORMAT_SIZE_MAX], uint64_t bytes);
