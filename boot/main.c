@@ -216,7 +216,7 @@ static void log_loader_messages(void)
 		bool last = text[length] == '\0';
 
 		text[length] = '\0';
-		log_warning("loader: %s", text);
+		log_warning("%s", text);
 		text += length + (last ? 0 : 1);
 	}
 }

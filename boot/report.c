@@ -8,21 +8,30 @@
 
 #include <string.h>
 
-static void report_features(void)
-{
-	const struct backend_feature *features = backend->features();
-	unsigned column = 0;
+#define COLUMNS 80
+#define INDENT	"           "
 
-	console_printf("features   ");
-	for (; features->name != NULL; features++) {
-		console_printf("%s%-22.22s %-5s", column == 0 ? "" : " ", features->name,
-			       features->present ? "yes" : "no");
-		if (++column == 2) {
-			console_write(features[1].name == NULL ? "" : "\n           ");
+/* "has        this, that, ..." in as many rows of COLUMNS as it takes. */
+static void report_features(const char *title, bool present)
+{
+	const char *before = title;
+	size_t column = 0;
+
+	for (const struct backend_feature *f = backend->features(); f->name != NULL; f++) {
+		size_t length = strlen(f->name) + 2;
+
+		if (f->present != present)
+			continue;
+		if (column != 0 && column + length > COLUMNS) {
+			before = ",\n" INDENT;
 			column = 0;
 		}
+		console_printf("%s%s", before, f->name);
+		column += column == 0 ? strlen(INDENT) + length : length;
+		before = ", ";
 	}
-	console_write("\n");
+	if (column != 0)
+		console_write("\n");
 }
 
 static void report_memory(const struct boot_info *info)
@@ -67,7 +76,9 @@ void report_host(const struct boot_info *info)
 		console_write("backend    none: no VMs can run here\n");
 	else
 		console_printf("backend    %s\n", backend->name);
-	if (backend != NULL)
-		report_features();
+	if (backend != NULL) {
+		report_features("has        ", true);
+		report_features("lacks      ", false);
+	}
 	report_memory(info);
 }

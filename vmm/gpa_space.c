@@ -150,6 +150,18 @@ static unsigned region_index(const struct gpa_space *space, uint64_t gpa)
 	return low;
 }
 
+static const struct gpa_region *_Atomic *hint_of(const struct gpa_space *space, uint64_t gpa)
+{
+	return &space->hints[(gpa >> PAGE_2M_SHIFT) % GPA_HINTS];
+}
+
+/* Where regions move. */
+static void hints_clear(struct gpa_space *space)
+{
+	for (unsigned i = 0; i < GPA_HINTS; i++)
+		atomic_store_explicit(&space->hints[i], NULL, memory_order_relaxed);
+}
+
 static int region_check(const struct gpa_space *space, const struct gpa_region *region)
 {
 	uint64_t gpa = region->gpa.value, hpa = region->hpa.value;
@@ -189,8 +201,14 @@ static int regions_grow(struct gpa_space *space)
 int gpa_space_init(struct gpa_space *space, const struct pte_ops *pte)
 {
 	*space = (struct gpa_space){.pte = pte};
-	space->root = table_alloc(space);
-	return space->root ? 0 : -ENOMEM;
+	space->hints = hv_alloc(GPA_HINTS * sizeof(*space->hints));
+	if (space->hints)
+		space->root = table_alloc(space);
+	if (space->root)
+		return 0;
+	hv_free(space->hints);
+	space->hints = NULL;
+	return -ENOMEM;
 }
 
 void gpa_space_destroy(struct gpa_space *space)
@@ -200,6 +218,7 @@ void gpa_space_destroy(struct gpa_space *space)
 		table_free(space, space->root);
 	}
 	hv_free(space->regions);
+	hv_free(space->hints);
 	*space = (struct gpa_space){.pte = NULL};
 }
 
@@ -233,6 +252,7 @@ int gpa_space_map(struct gpa_space *space, const struct gpa_region *region)
 		(space->count - at) * sizeof(*region));
 	space->regions[at] = *region;
 	space->count++;
+	hints_clear(space);
 	return 0;
 }
 
@@ -247,16 +267,28 @@ int gpa_space_unmap(struct gpa_space *space, gpa_t gpa)
 	space_clear(space, gpa.value, region->length);
 	space->count--;
 	memmove(region, region + 1, (space->count - at) * sizeof(*region));
+	hints_clear(space);
 	return 0;
+}
+
+static const struct gpa_region *search(const struct gpa_space *space, uint64_t gpa)
+{
+	unsigned at = region_index(space, gpa);
+
+	if (at == space->count || space->regions[at].gpa.value > gpa)
+		return NULL;
+	atomic_store_explicit(hint_of(space, gpa), &space->regions[at], memory_order_relaxed);
+	return &space->regions[at];
 }
 
 const struct gpa_region *gpa_space_find(const struct gpa_space *space, gpa_t gpa)
 {
-	unsigned at = region_index(space, gpa.value);
+	const struct gpa_region *region =
+		atomic_load_explicit(hint_of(space, gpa.value), memory_order_relaxed);
 
-	if (at == space->count || space->regions[at].gpa.value > gpa.value)
-		return NULL;
-	return &space->regions[at];
+	if (__builtin_expect(region && gpa.value - region->gpa.value < region->length, 1))
+		return region;
+	return search(space, gpa.value);
 }
 
 /*
@@ -297,7 +329,12 @@ int gpa_read(const struct gpa_space *space, gpa_t gpa, void *to, size_t length)
 {
 	uint64_t at = gpa.value, available;
 	uint8_t *out = to;
+	const void *whole = gpa_pointer(space, gpa, length, GPA_READ);
 
+	if (__builtin_expect(whole != NULL, 1)) {
+		memcpy(to, whole, length);
+		return 0;
+	}
 	if (!memory_is_backed(space, at, length, GPA_READ))
 		return -EFAULT;
 	while (length > 0) {
@@ -316,7 +353,12 @@ int gpa_write(const struct gpa_space *space, gpa_t gpa, const void *from, size_t
 {
 	uint64_t at = gpa.value, available;
 	const uint8_t *in = from;
+	void *whole = gpa_pointer(space, gpa, length, GPA_WRITE);
 
+	if (__builtin_expect(whole != NULL, 1)) {
+		memcpy(whole, from, length);
+		return 0;
+	}
 	if (!memory_is_backed(space, at, length, GPA_WRITE))
 		return -EFAULT;
 	while (length > 0) {

@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "vmm/types.h"
 
 enum gpa_permission {
@@ -49,6 +51,8 @@ struct gpa_region {
 	enum memory_type type;
 };
 
+#define GPA_HINTS 64
+
 struct gpa_space {
 	const struct pte_ops *pte;
 	uint64_t *root;		    /* level-4 table */
@@ -56,6 +60,9 @@ struct gpa_space {
 	unsigned count;
 	unsigned capacity;
 	uint64_t table_pages; /* pages that the tables take, for `host` */
+	/* Where an address was found last, by its high bits: compared before it is used, so that it
+	 * may be any region, or NULL. */
+	const struct gpa_region *_Atomic *hints; /* GPA_HINTS of them */
 };
 
 /* Makes an empty space. Errors: -ENOMEM. */

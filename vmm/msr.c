@@ -329,6 +329,7 @@ static const struct msr_range ranges[] = {
 	{MSR_TSC_AUX, MSR_TSC_AUX, read_held, write_tsc_aux, false, &cpuid_policy.has_tsc_aux},
 	{MSR_SYSCFG, MSR_SYSCFG, read_zero, write_ignore, false, NULL},
 	{MSR_HWCR, MSR_HWCR, read_hwcr, write_ignore, false, NULL},
+	{MSR_NB_CFG, MSR_NB_CFG, read_zero, write_ignore, false, NULL},
 };
 
 static const struct msr_range *find(uint32_t msr)

@@ -13,7 +13,8 @@
 
 #include <string.h>
 
-/* A question that waits for yes or no. */
+/* A question that waits for yes or no, and what yes does. */
+static char question_prompt[80];
 static void (*confirmed)(void);
 
 static unsigned complete(const char *line, char *rest, size_t size);
@@ -37,8 +38,9 @@ void shell_redraw(void)
 
 void shell_confirm(const char *question, void (*yes)(void))
 {
-	console_printf("%s [y/N] ", question);
-	editor.prompt = "";
+	/* As the prompt it is shown anew whenever the row is. */
+	hv_snprintf(question_prompt, sizeof(question_prompt), "%s [y/N] ", question);
+	editor.prompt = question_prompt;
 	confirmed = yes;
 }
 

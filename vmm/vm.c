@@ -311,7 +311,9 @@ static int build(struct vm *vm, char *why, size_t why_size)
 		int error = steps[i].run(vm);
 
 		if (error != 0) {
-			hv_snprintf(why, why_size, "not enough for its %s (error %d)",
+			hv_snprintf(why, why_size,
+				    error == -ENOMEM ? "no memory for its %s"
+						     : "its %s cannot be made (error %d)",
 				    steps[i].what, -error);
 			return error;
 		}

@@ -131,6 +131,7 @@
 #define MSR_TSC_RATIO	       0xc0000104
 #define MSR_SYSCFG	       0xc0010010
 #define MSR_HWCR	       0xc0010015
+#define MSR_NB_CFG	       0xc001001f
 #define MSR_VM_CR	       0xc0010114
 #define MSR_VM_HSAVE_PA	       0xc0010117
 

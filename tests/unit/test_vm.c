@@ -297,7 +297,7 @@ static unsigned fail_everywhere(void (*fail_after)(int successes))
 		if (error == 0)
 			return successes;
 		assert_int_equal(error, -ENOMEM);
-		assert_non_null(strstr(why, "not enough for its "));
+		assert_non_null(strstr(why, "no memory for its "));
 		assert_int_equal(atomic_load(&vms[0]->state), VM_STOPPED);
 		assert_nothing_left();
 	}
@@ -332,7 +332,7 @@ static void test_pages_run_out_anywhere(void **state)
 		page_count++;
 	memory_before = 0;
 	while (start(vms[0], why) != 0) {
-		assert_non_null(strstr(why, "not enough for its "));
+		assert_non_null(strstr(why, "no memory for its "));
 		assert_nothing_left();
 		failures++;
 		for (unsigned i = 0; i < 7; i++)
@@ -357,7 +357,7 @@ static void test_devices_fail(void **state)
 	(void)state;
 	guest.devices_error = -EEXIST;
 	assert_int_equal(start(vms[0], why), -EEXIST);
-	assert_string_equal(why, "not enough for its devices (error 17)");
+	assert_string_equal(why, "its devices cannot be made (error 17)");
 	assert_nothing_left();
 }
 
