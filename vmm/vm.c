@@ -366,12 +366,24 @@ static void reap(struct cpu_work *work)
 		stopped_hook(vm);
 }
 
+static void reap_soon(struct timer *timer)
+{
+	cpu_post(cpus[0], &CONTAINER_OF(timer, struct vm, reap_timer)->reap_work);
+}
+
 void vm_vcpu_left(struct vm *vm)
 {
+	uint64_t earliest = vm->start_tick + timer_ns_to_ticks(VM_RESTART_MIN_NS);
+
 	if (atomic_fetch_sub(&vm->vcpus_alive, 1) != 1)
 		return;
 	vm->reap_work.function = reap;
-	cpu_post(cpus[0], &vm->reap_work);
+	if (!vm->restart || platform_now() >= earliest) {
+		cpu_post(cpus[0], &vm->reap_work);
+		return;
+	}
+	timer_init(&vm->reap_timer, reap_soon);
+	timer_arm(&cpus[0]->timers, &vm->reap_timer, earliest);
 }
 
 static void stop(struct vm *vm, bool restart, const char *reason, va_list arguments)

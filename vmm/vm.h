@@ -22,7 +22,10 @@
 #include "vmm/vdev.h"
 
 #define VM_STOP_REASON_MAX 96
-#define VM_RAM_BLOCKS_MAX  512
+
+/* From one start of a VM to the next: making it takes the boot CPU's time and fills its log, so
+ * that a guest that resets itself at once, for ever, would do so at its neighbours' cost. */
+#define VM_RESTART_MIN_NS 500000000
 
 struct vcpu;
 
@@ -68,6 +71,7 @@ struct vm {
 	uint64_t start_tick;	   /* platform_now() when it started: its clocks' zero */
 	uint64_t wall_clock_start; /* seconds since 1970 then */
 	struct cpu_work reap_work;
+	struct timer reap_timer; /* of a restart that has to wait */
 	struct vm *next;
 };
 
@@ -121,7 +125,8 @@ uint64_t vm_table_bytes(const struct vm *vm);
  */
 HV_PRINTF(2, 3) void vm_stop(struct vm *vm, const char *reason, ...);
 
-/* The same, but it starts again afterwards: the guest's or the user's reset. */
+/* The same, but it starts again afterwards, at least VM_RESTART_MIN_NS after its last start: the
+ * guest's or the user's reset. */
 HV_PRINTF(2, 3) void vm_restart(struct vm *vm, const char *reason, ...);
 
 /* A vCPU has left for good. The last one has the VM reaped on the boot CPU. By vcpu_run() only. */

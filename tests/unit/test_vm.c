@@ -7,6 +7,7 @@
 #include "vmm/heap.h"
 #include "vmm/page_alloc.h"
 #include "vmm/platform.h"
+#include "vmm/timer.h"
 #include "vmm/vcpu.h"
 
 #include "fake_backend.h"
@@ -421,6 +422,7 @@ static void test_restart(void **state)
 {
 	(void)state;
 	start_well(vms[0]);
+	fake_platform_advance(timer_ns_to_ticks(VM_RESTART_MIN_NS));
 	vm_restart(vms[0], "rebooted");
 	run_cpus();
 	assert_int_equal(stops, 1);
@@ -428,6 +430,26 @@ static void test_restart(void **state)
 	start_well(vms[0]);
 	assert_false(vms[0]->restart);
 	assert_string_equal(vms[0]->stop_reason, "");
+}
+
+/* A guest that resets itself right after its start has to wait. */
+static void test_restarts_have_a_distance(void **state)
+{
+	uint64_t distance = timer_ns_to_ticks(VM_RESTART_MIN_NS);
+
+	(void)state;
+	start_well(vms[0]);
+	fake_platform_advance(1000);
+	vm_restart(vms[0], "reset by the guest");
+	run_cpus();
+	fake_platform_advance(distance - 1001);
+	run_cpus();
+	assert_int_equal(stops, 0);
+	assert_int_equal(atomic_load(&vms[0]->state), VM_STOPPING);
+	fake_platform_advance(1);
+	run_cpus();
+	assert_int_equal(stops, 1);
+	assert_nothing_left();
 }
 
 /* What the guest printed is still there after it stopped. */
@@ -472,6 +494,7 @@ int main(void)
 		TEST(test_stop_frees_everything),
 		TEST(test_last_vcpu_has_it_reaped),
 		TEST(test_restart),
+		TEST(test_restarts_have_a_distance),
 		TEST(test_console_outlives_the_guest),
 		TEST(test_long_reason_is_cut),
 	};
