@@ -339,8 +339,11 @@ int gpa_read(const struct gpa_space *space, gpa_t gpa, void *to, size_t length)
 		return -EFAULT;
 	while (length > 0) {
 		const void *from = memory_at(space, at, GPA_READ, &available);
-		size_t count = (size_t)min_u64(length, available);
+		size_t count;
 
+		if (from == NULL) /* it was there: no vCPU may run while regions change */
+			return -EFAULT;
+		count = (size_t)min_u64(length, available);
 		memcpy(out, from, count);
 		out += count;
 		at += count;
@@ -363,8 +366,11 @@ int gpa_write(const struct gpa_space *space, gpa_t gpa, const void *from, size_t
 		return -EFAULT;
 	while (length > 0) {
 		void *to = memory_at(space, at, GPA_WRITE, &available);
-		size_t count = (size_t)min_u64(length, available);
+		size_t count;
 
+		if (to == NULL) /* it was there: no vCPU may run while regions change */
+			return -EFAULT;
+		count = (size_t)min_u64(length, available);
 		memcpy(to, in, count);
 		in += count;
 		at += count;
@@ -381,8 +387,11 @@ int gpa_zero(const struct gpa_space *space, gpa_t gpa, uint64_t length)
 		return -EFAULT;
 	while (length > 0) {
 		void *to = memory_at(space, at, GPA_WRITE, &available);
-		uint64_t count = min_u64(length, available);
+		uint64_t count;
 
+		if (to == NULL) /* it was there: no vCPU may run while regions change */
+			return -EFAULT;
+		count = min_u64(length, available);
 		memset(to, 0, count);
 		at += count;
 		length -= count;

@@ -64,6 +64,7 @@ static struct {
 	struct vcpu vcpu;
 	struct vm_config config;
 	struct gpa_region regions[2];
+	const struct gpa_region *_Atomic hints[GPA_HINTS];
 	uint64_t regs[REG_COUNT];
 	struct segment segments[SEG_COUNT];
 	struct injected injected;
@@ -262,6 +263,7 @@ static inline int fix_setup(void)
 					     .length = ROM_SIZE,
 					     .permission = GPA_READ | GPA_EXECUTE};
 	fix.vm.space.regions = fix.regions;
+	fix.vm.space.hints = fix.hints;
 	fix.vm.space.count = ARRAY_SIZE(fix.regions);
 	bus_init(&fix.vm.mmio);
 	bus_init(&fix.vm.ports);

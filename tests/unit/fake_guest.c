@@ -18,6 +18,7 @@ static struct {
 	struct vcpu vcpu;
 	struct vcpu *vcpus[1];
 	struct cpu cpu;
+	const struct gpa_region *_Atomic hints[GPA_HINTS];
 } fake;
 
 struct vm *fake_guest_create(uint64_t ram)
@@ -37,6 +38,7 @@ struct vm *fake_guest_create(uint64_t ram)
 	fake.vm.id = 1;
 	fake.vm.config = &fake.config;
 	fake.vm.space.regions = &fake.region;
+	fake.vm.space.hints = fake.hints;
 	fake.vm.space.count = 1;
 	fake.vm.ram_low = ram;
 	fake.vm.vcpus = fake.vcpus;
