@@ -289,6 +289,15 @@ static int read_hwcr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 	return 0;
 }
 
+/* The host has set it, too: svm_cpu_enable(). */
+static int read_de_cfg(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+	(void)vcpu;
+	(void)msr;
+	*value = DE_CFG_LFENCE_SERIALIZE;
+	return 0;
+}
+
 /* A revision that no loader of microcode will want to exceed. */
 static int read_microcode(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
@@ -304,12 +313,16 @@ static const struct msr_range ranges[] = {
 	{MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, kvm_pv_msr_read, kvm_pv_msr_write, false, NULL},
 	{MSR_PLATFORM_ID, MSR_PLATFORM_ID, read_zero, NULL, false, NULL},
 	{MSR_APIC_BASE, MSR_APIC_BASE, read_intc, write_intc, false, NULL},
+	{MSR_EBL_CR_POWERON, MSR_EBL_CR_POWERON, read_zero, write_ignore, false, NULL},
 	{MSR_BIOS_SIGN_ID, MSR_BIOS_SIGN_ID, read_microcode, write_ignore, false, NULL},
+	{MSR_PLATFORM_INFO, MSR_PLATFORM_INFO, read_zero, NULL, false, NULL},
 	{MSR_MTRR_CAP, MSR_MTRR_CAP, read_mtrr_cap, NULL, false, NULL},
 	{MSR_SYSENTER_CS, MSR_SYSENTER_EIP, read_held, write_held, true, NULL},
 	{MSR_MCG_CAP, MSR_MCG_CAP, read_zero, NULL, false, NULL},
 	{MSR_MCG_STATUS, MSR_MCG_STATUS, read_mcg_status, write_mcg_status, false, NULL},
 	{MSR_MISC_ENABLE, MSR_MISC_ENABLE, read_misc_enable, write_misc_enable, false, NULL},
+	{MSR_DEBUGCTL, MSR_DEBUGCTL, read_zero, write_ignore, false, NULL},
+	{MSR_LAST_BRANCH_FROM, MSR_LAST_INT_TO, read_zero, NULL, false, NULL},
 	{MSR_MTRR_PHYS_BASE0, MSR_MTRR_PHYS_BASE0 + MTRR_VARIABLE_COUNT * 2 - 1, read_mtrr,
 	 write_mtrr, false, NULL},
 	{MSR_MTRR_FIX_64K_00000, MSR_MTRR_FIX_64K_00000, read_mtrr, write_mtrr, false, NULL},
@@ -329,7 +342,15 @@ static const struct msr_range ranges[] = {
 	{MSR_TSC_AUX, MSR_TSC_AUX, read_held, write_tsc_aux, false, &cpuid_policy.has_tsc_aux},
 	{MSR_SYSCFG, MSR_SYSCFG, read_zero, write_ignore, false, NULL},
 	{MSR_HWCR, MSR_HWCR, read_hwcr, write_ignore, false, NULL},
+	/* Chipset and errata settings that systems look at without asking CPUID first. */
 	{MSR_NB_CFG, MSR_NB_CFG, read_zero, write_ignore, false, NULL},
+	{MSR_PATCH_LOADER, MSR_PATCH_LOADER, NULL, write_ignore, false, NULL},
+	{MSR_INT_PENDING, MSR_INT_PENDING, read_zero, write_ignore, false, NULL},
+	{MSR_MMIO_CFG_BASE, MSR_MMIO_CFG_BASE, read_zero, write_ignore, false, NULL},
+	{MSR_SMM_ADDR, MSR_SMM_MASK, read_zero, write_ignore, false, NULL},
+	{MSR_DC_CFG, MSR_BU_CFG, read_zero, write_ignore, false, NULL},
+	{MSR_DE_CFG, MSR_DE_CFG, read_de_cfg, write_ignore, false, NULL},
+	{MSR_BU_CFG2, MSR_BU_CFG2, read_zero, write_ignore, false, NULL},
 };
 
 static const struct msr_range *find(uint32_t msr)

@@ -89,11 +89,13 @@
 #define MSR_TSC		       0x010
 #define MSR_PLATFORM_ID	       0x017
 #define MSR_APIC_BASE	       0x01b
+#define MSR_EBL_CR_POWERON     0x02a
 #define MSR_FEATURE_CONTROL    0x03a
 #define MSR_TSC_ADJUST	       0x03b
 #define MSR_SPEC_CTRL	       0x048
 #define MSR_PRED_CMD	       0x049
 #define MSR_BIOS_SIGN_ID       0x08b
+#define MSR_PLATFORM_INFO      0x0ce
 #define MSR_MTRR_CAP	       0x0fe
 #define MSR_ARCH_CAPABILITIES  0x10a
 #define MSR_SYSENTER_CS	       0x174
@@ -105,6 +107,8 @@
 #define MSR_PERF_STATUS	       0x198
 #define MSR_MISC_ENABLE	       0x1a0
 #define MSR_DEBUGCTL	       0x1d9
+#define MSR_LAST_BRANCH_FROM   0x1db
+#define MSR_LAST_INT_TO	       0x1de
 #define MSR_MTRR_PHYS_BASE0    0x200
 #define MSR_MTRR_PHYS_MASK9    0x213
 #define MSR_MTRR_FIX_64K_00000 0x250
@@ -132,8 +136,20 @@
 #define MSR_SYSCFG	       0xc0010010
 #define MSR_HWCR	       0xc0010015
 #define MSR_NB_CFG	       0xc001001f
+#define MSR_PATCH_LOADER       0xc0010020
+#define MSR_INT_PENDING	       0xc0010055
+#define MSR_MMIO_CFG_BASE      0xc0010058
+#define MSR_SMM_ADDR	       0xc0010112
+#define MSR_SMM_MASK	       0xc0010113
 #define MSR_VM_CR	       0xc0010114
 #define MSR_VM_HSAVE_PA	       0xc0010117
+#define MSR_DC_CFG	       0xc0011022
+#define MSR_BU_CFG	       0xc0011023
+#define MSR_DE_CFG	       0xc0011029
+#define MSR_BU_CFG2	       0xc001102a
+
+/* MSR_DE_CFG: LFENCE waits until all instructions before it are done. */
+#define DE_CFG_LFENCE_SERIALIZE (1ull << 1)
 
 #define APIC_BASE_BSP	    (1ull << 8)
 #define APIC_BASE_X2APIC    (1ull << 10)

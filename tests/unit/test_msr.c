@@ -143,6 +143,9 @@ static void test_refused(void **state)
 		{MSR_MCG_CAP, 0},
 		{MSR_P5_MC_ADDR, 0},
 		{MSR_PLATFORM_ID, 0},
+		{MSR_PLATFORM_INFO, 0},
+		{MSR_LAST_BRANCH_FROM, 0},
+		{MSR_LAST_INT_TO, 0},
 	};
 
 	(void)state;
@@ -198,6 +201,28 @@ static void test_absent(void **state)
 		    vcpu_msr_write(vcpu, cases[i], 0) != -EACCES)
 			fail_msg("MSR 0x%x is there", cases[i]);
 	}
+}
+
+/* What systems read and write without asking CPUID: they would not survive a fault. */
+static void test_settings_without_effect(void **state)
+{
+	static const uint32_t cases[] = {
+		MSR_EBL_CR_POWERON, MSR_DEBUGCTL, MSR_SYSCFG,	MSR_NB_CFG,
+		MSR_INT_PENDING,    MSR_SMM_ADDR, MSR_SMM_MASK, MSR_MMIO_CFG_BASE,
+		MSR_DC_CFG,	    MSR_BU_CFG,	  MSR_BU_CFG2,
+	};
+	uint64_t value;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(vcpu_msr_write(vcpu, cases[i], 0x1001), 0);
+		assert_int_equal(read_msr(cases[i]), 0);
+	}
+	/* LFENCE serialises, and stays so. */
+	assert_int_equal(vcpu_msr_write(vcpu, MSR_DE_CFG, 0), 0);
+	assert_int_equal(read_msr(MSR_DE_CFG), DE_CFG_LFENCE_SERIALIZE);
+	assert_int_equal(vcpu_msr_write(vcpu, MSR_PATCH_LOADER, CANONICAL_HIGH), 0);
+	assert_int_equal(vcpu_msr_read(vcpu, MSR_PATCH_LOADER, &value), -EACCES);
 }
 
 static void test_tsc_aux_needs_an_instruction_that_reads_it(void **state)
@@ -298,6 +323,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stored, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_settings_without_effect, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tsc_aux_needs_an_instruction_that_reads_it,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_canonical_width, setup, teardown),

@@ -93,6 +93,18 @@ static bool has_the_same_features(void)
 	       mine.ibpb >= svm_features.ibpb && mine.mce >= svm_features.mce && mine.asids >= 2;
 }
 
+/*
+ * Before it was made so for good, LFENCE serialised on AMD's CPUs only where this bit is set;
+ * guests rely on it, and cannot set it themselves. The first CPUs do not have the MSR.
+ */
+static void make_lfence_serialize(void)
+{
+	uint64_t value;
+
+	if (msr_read_safe(MSR_DE_CFG, &value) == 0 && !(value & DE_CFG_LFENCE_SERIALIZE))
+		(void)!msr_write_safe(MSR_DE_CFG, value | DE_CFG_LFENCE_SERIALIZE);
+}
+
 static void enable_here(struct svm_cpu *svm)
 {
 	uint64_t vm_cr;
@@ -102,6 +114,7 @@ static void enable_here(struct svm_cpu *svm)
 		msr_write(MSR_VM_CR, vm_cr & ~VM_CR_SVMDIS);
 	msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SVME);
 	msr_write(MSR_VM_HSAVE_PA, platform_ram_address(svm->hsave).value);
+	make_lfence_serialize();
 	fpu_cpu_enable();
 }
 
