@@ -137,10 +137,13 @@ static uint64_t read_piece(struct emul_vcpu *self, const struct piece *piece)
 {
 	struct vm *vm = self->vcpu->vm;
 	unsigned step = device_step(piece->size);
+	const void *memory = gpa_pointer(&vm->space, piece->gpa, piece->size, GPA_READ);
 	uint64_t value = 0;
 
-	if (gpa_read(&vm->space, piece->gpa, &value, piece->size) == 0)
+	if (memory) {
+		memcpy(&value, memory, piece->size);
 		return value;
+	}
 	for (unsigned i = 0; i < piece->size; i += step)
 		value |= bus_read(&vm->mmio, self->vcpu, piece->gpa.value + i, step) << (i * 8);
 	return value;
@@ -150,9 +153,12 @@ static void write_piece(struct emul_vcpu *self, const struct piece *piece, uint6
 {
 	struct vm *vm = self->vcpu->vm;
 	unsigned step = device_step(piece->size);
+	void *memory = gpa_pointer(&vm->space, piece->gpa, piece->size, GPA_WRITE);
 
-	if (gpa_write(&vm->space, piece->gpa, &value, piece->size) == 0)
+	if (memory) {
+		memcpy(memory, &value, piece->size);
 		return;
+	}
 	for (unsigned i = 0; i < piece->size; i += step)
 		bus_write(&vm->mmio, self->vcpu, piece->gpa.value + i, step,
 			  value >> (i * 8) & mask_of_bytes(step));

@@ -137,14 +137,6 @@ static enum vcpu_verdict serve_requests(struct vcpu *vcpu)
 	return vcpu->activity == VCPU_ACTIVE ? VCPU_RESUME : VCPU_IDLE;
 }
 
-/* Whether prepare_entry() has something to do. */
-static inline bool anything_waits(const struct vcpu *vcpu)
-{
-	return atomic_load_explicit(&vcpu->cpu->attention, memory_order_relaxed) ||
-	       atomic_load_explicit(&vcpu->requests, memory_order_relaxed) != 0 ||
-	       (vcpu->event_valid | vcpu->deferred_valid | vcpu->nmi_pending) != 0;
-}
-
 /* What has to happen before the guest may be entered; VCPU_RESUME where it may. */
 static enum vcpu_verdict prepare_entry(struct vcpu *vcpu)
 {
@@ -159,12 +151,8 @@ static enum vcpu_verdict prepare_entry(struct vcpu *vcpu)
 	return VCPU_RESUME;
 }
 
-bool vcpu_exit(struct vcpu *vcpu, const struct vm_exit *exit)
+bool vcpu_prepare_entry(struct vcpu *vcpu)
 {
-	vcpu->stats.exits[exit->kind]++;
-	exit_dispatch(vcpu, exit);
-	if (__builtin_expect(!anything_waits(vcpu), 1))
-		return true;
 	vcpu->verdict = prepare_entry(vcpu);
 	return vcpu->verdict == VCPU_RESUME;
 }
@@ -174,8 +162,7 @@ enum vcpu_verdict vcpu_run(struct vcpu *vcpu)
 	backend->load(vcpu);
 	/* It may have been away for long: steal time, and interrupts that came. */
 	atomic_fetch_or(&vcpu->requests, VCPU_REQUEST_EVENT | VCPU_REQUEST_CLOCK);
-	vcpu->verdict = prepare_entry(vcpu);
-	if (vcpu->verdict == VCPU_RESUME)
+	if (vcpu_prepare_entry(vcpu))
 		backend->run(vcpu);
 	backend->unload(vcpu);
 	return vcpu->verdict;

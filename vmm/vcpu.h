@@ -104,7 +104,7 @@ struct vcpu {
 	struct cpu *cpu;	     /* where it is placed */
 	_Atomic uint32_t state;	     /* enum vcpu_run_state */
 	enum vcpu_activity activity; /* changed by its own CPU only */
-	enum vcpu_verdict verdict;   /* why vcpu_exit() returned false */
+	enum vcpu_verdict verdict;   /* why vcpu_prepare_entry() returned false */
 	_Atomic uint32_t sipi_vector;
 	bool nmi_pending;
 	bool window_requested; /* backend->request_window() was called for an interrupt */
@@ -140,9 +140,9 @@ void vcpu_power_on(struct vcpu *vcpu);
  */
 enum vcpu_verdict vcpu_run(struct vcpu *vcpu);
 
-/* Does what an exit asks for. Returns whether the guest is to be entered again. For backend->run()
- * alone. */
-bool vcpu_exit(struct vcpu *vcpu, const struct vm_exit *exit);
+/* Does what has to happen before the guest may be entered. Returns whether it may, else why not is
+ * in vcpu->verdict. */
+bool vcpu_prepare_entry(struct vcpu *vcpu);
 
 /* Queues an exception for the next entry; a second one meanwhile makes #DF or a shutdown as on a
  * CPU (SDM 3A, 6.15). */
@@ -169,12 +169,12 @@ void vcpu_advance_further(struct vcpu *vcpu);
 static inline void vcpu_advance(struct vcpu *vcpu, unsigned length)
 {
 	uint64_t rip = vcpu->rip + length;
-	uint64_t crossed_4g = (rip ^ vcpu->rip) >> 32;
+	bool further = (rip ^ vcpu->rip) >> 32 != 0 || (vcpu->rflags & RFLAGS_TF);
 
 	vcpu->rip = rip;
 	vcpu->interrupt_shadow = false;
 	vcpu->rflags &= ~RFLAGS_RF;
-	if (__builtin_expect((crossed_4g | (vcpu->rflags & RFLAGS_TF)) != 0, 0))
+	if (__builtin_expect(further, 0))
 		vcpu_advance_further(vcpu);
 }
 

@@ -2,6 +2,7 @@
 /* See fake_backend.h. */
 #include "fake_backend.h"
 
+#include "vmm/exit.h"
 #include "vmm/vm.h"
 #include "vmm/x86_defs.h"
 #include "arch/x86/svm/npt.h"

@@ -4,6 +4,7 @@
  * not needed at every exit hides behind svm->pending.
  */
 #include "vmm/cpu.h"
+#include "vmm/exit.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 #include "vmm/x86_defs.h"
