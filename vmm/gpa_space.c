@@ -368,7 +368,7 @@ int gpa_write(const struct gpa_space *space, gpa_t gpa, const void *from, size_t
 		void *to = memory_at(space, at, GPA_WRITE, &available);
 		size_t count;
 
-		if (to == NULL) /* it was there: no vCPU may run while regions change */
+		if (to == NULL)
 			return -EFAULT;
 		count = (size_t)min_u64(length, available);
 		memcpy(to, in, count);
@@ -389,7 +389,7 @@ int gpa_zero(const struct gpa_space *space, gpa_t gpa, uint64_t length)
 		void *to = memory_at(space, at, GPA_WRITE, &available);
 		uint64_t count;
 
-		if (to == NULL) /* it was there: no vCPU may run while regions change */
+		if (to == NULL)
 			return -EFAULT;
 		count = min_u64(length, available);
 		memset(to, 0, count);

@@ -71,13 +71,15 @@ void timer_arm(struct timer_queue *queue, struct timer *timer, uint64_t deadline
 	struct timer_queue *old = lock_queue_of(timer);
 	bool earliest;
 
-	if (old != NULL) {
-		remove_locked(old, timer);
-		if (old != queue)
-			spin_unlock(&old->lock);
-	}
-	if (old != queue)
+	if (old == NULL) {
 		spin_lock(&queue->lock);
+	} else {
+		remove_locked(old, timer);
+		if (old != queue) {
+			spin_unlock(&old->lock);
+			spin_lock(&queue->lock);
+		}
+	}
 	atomic_store(&timer->queue, queue);
 	timer->deadline = deadline;
 	timer->armed = deadline != TIMER_NEVER;

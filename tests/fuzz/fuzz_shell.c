@@ -62,7 +62,7 @@ static void make_machine(void)
 	guest_ops = &ops;
 	for (unsigned i = 0; i < 2; i++) {
 		configs[i] = (struct vm_config){.vcpus = 1 + i, .memory = MIB(1)};
-		strcpy(configs[i].name, names[i]);
+		strlcpy(configs[i].name, names[i], sizeof(configs[i].name));
 		memset(&configs[i].cpus, 0xff, sizeof(configs[i].cpus));
 		if (vm_create(&configs[i], &vms[i]) != 0)
 			abort();
@@ -70,8 +70,10 @@ static void make_machine(void)
 	console_start_shell();
 }
 
+/* Long enough for a VM that restarts. */
 static void run_cpus(void)
 {
+	fake_platform_advance(FAKE_TICK_HZ);
 	for (unsigned i = 0; i < 4; i++)
 		fake_cpu_run(cpus[i % 2]);
 }

@@ -22,8 +22,8 @@ static char messages[16384];
 static void collect(void *context, const char *message)
 {
 	assert_ptr_equal(context, messages);
-	strcat(messages, message);
-	strcat(messages, "\n");
+	strlcat(messages, message, sizeof(messages));
+	strlcat(messages, "\n", sizeof(messages));
 }
 
 /* Parses a copy with no byte behind its end, so that the sanitizer sees a read too far. */
@@ -52,8 +52,8 @@ static const char *vm_names(void)
 
 	names[0] = '\0';
 	for (unsigned i = 0; i < config.vm_count; i++) {
-		strcat(names, i == 0 ? "" : " ");
-		strcat(names, config.vms[i]->name);
+		strlcat(names, i == 0 ? "" : " ", sizeof(names));
+		strlcat(names, config.vms[i]->name, sizeof(names));
 	}
 	return names;
 }
@@ -277,7 +277,7 @@ static void parse_long(const char *key, size_t length)
 			    "[vm a]\n%s%s = ", strcmp(key, "kernel") == 0 ? "" : K, key);
 
 	memset(text + used, 'x', length);
-	strcpy(text + used + length, "\n");
+	strlcpy(text + used + length, "\n", sizeof(text) - (size_t)used - length);
 	parse(text);
 }
 
@@ -342,12 +342,12 @@ static void test_too_many_modules(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < CONFIG_MODULES_MAX; i++)
-		strcat(text, "module = /m\n");
+		strlcat(text, "module = /m\n", sizeof(text));
 	parse(text);
 	assert_string_equal(messages, "");
 	assert_int_equal(config.vms[0]->module_count, CONFIG_MODULES_MAX);
 	config_destroy(&config);
-	strcat(text, "module = /m\n");
+	strlcat(text, "module = /m\n", sizeof(text));
 	parse(text);
 	assert_string_equal(messages, "b.ini:19: [vm a] module: at most 16 are allowed\n");
 	assert_int_equal(config.vm_count, 0);

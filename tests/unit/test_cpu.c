@@ -28,7 +28,7 @@ static char events[512]; /* what happened, in order */
 
 static void note(const char *what)
 {
-	strcat(events, what);
+	strlcat(events, what, sizeof(events));
 }
 
 /* What each vCPU's guest does at its next entries. */

@@ -77,8 +77,8 @@ static void print(const char *text)
 
 static void execute(const char *line)
 {
-	strcat(executed, line);
-	strcat(executed, "|");
+	strlcat(executed, line, sizeof(executed));
+	strlcat(executed, "|", sizeof(executed));
 	/* As the shell does. */
 	line_editor_redraw(&editor);
 }
@@ -250,7 +250,7 @@ static void test_history_keeps_the_newest(void **state)
 	}
 	for (unsigned i = 0; i < LINE_HISTORY + 3; i++)
 		type(UP);
-	(void)snprintf(line, sizeof(line), "l%u_", 2 * LINE_HISTORY);
+	(void)snprintf(line, sizeof(line), "l%d_", 2 * LINE_HISTORY);
 	check("", line);
 }
 

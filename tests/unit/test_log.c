@@ -70,8 +70,8 @@ static void on_line(void *context, enum log_level level, const char *line)
 	struct walk *walk = context;
 
 	if (walk->count++ == 0)
-		strcpy(walk->first, line);
-	strcpy(walk->last, line);
+		strlcpy(walk->first, line, sizeof(walk->first));
+	strlcpy(walk->last, line, sizeof(walk->last));
 	walk->last_level = level;
 	if (walk->log_more)
 		log_debug("once more");

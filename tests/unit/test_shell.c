@@ -62,8 +62,8 @@ static void make_vms(void)
 	for (unsigned i = 0; i < 2; i++) {
 		configs[i] =
 			(struct vm_config){.vcpus = 2 - i, .memory = MIB(1), .autostart = true};
-		strcpy(configs[i].name, names[i]);
-		strcpy(configs[i].kernel, "/guests/vmlinuz");
+		strlcpy(configs[i].name, names[i], sizeof(configs[i].name));
+		strlcpy(configs[i].kernel, "/guests/vmlinuz", sizeof(configs[i].kernel));
 		memset(&configs[i].cpus, 0xff, sizeof(configs[i].cpus));
 		assert_int_equal(vm_create(&configs[i], &vms[i]), 0);
 	}
@@ -92,8 +92,10 @@ static int setup(void **state)
 	return 0;
 }
 
+/* Long enough for a VM that restarts. */
 static void run_cpus(void)
 {
+	fake_platform_advance(FAKE_TICK_HZ);
 	for (unsigned i = 0; i < 4; i++)
 		fake_cpu_run(cpus[i % 2]);
 }
@@ -212,7 +214,7 @@ static void test_list(void **state)
 {
 	(void)state;
 	assert_string_equal(enter("start web"), "vm web: started\n");
-	strcpy(vms[1]->stop_reason, "triple fault at rip 0xffffffff81000000");
+	strlcpy(vms[1]->stop_reason, "triple fault at rip 0xffffffff81000000", VM_STOP_REASON_MAX);
 	assert_string_equal(enter("list"),
 			    "VM               STATE     VCPUS  CPUS      MEMORY  STOPPED BECAUSE\n"
 			    "web              running       2  0-1        1 MiB  \n"

@@ -94,7 +94,7 @@ static void make_vms(void)
 	static const char *const names[] = {"one", "two"};
 
 	for (unsigned i = 0; i < 2; i++) {
-		strcpy(configs[i].name, names[i]);
+		strlcpy(configs[i].name, names[i], sizeof(configs[i].name));
 		assert_int_equal(vm_create(&configs[i], &vms[i]), 0);
 	}
 }
