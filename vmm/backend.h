@@ -129,6 +129,11 @@ struct vcpu_backend {
 	void (*cpu_disable)(struct cpu *cpu);
 	/* The optional features and whether this CPU has them; ends with a NULL name. */
 	const struct backend_feature *(*features)(void);
+	/*
+	 * Takes away from the host's answer to CPUID `leaf`, `subleaf` (EAX to EDX) what guests
+	 * cannot have under this backend. NULL: nothing.
+	 */
+	void (*limit_cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t registers[4]);
 	/* The format of nested page-table entries. */
 	const struct pte_ops *(*pte_ops)(void);
 

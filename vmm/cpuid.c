@@ -120,6 +120,8 @@ static struct cpuid_regs host_leaf(uint32_t leaf, uint32_t subleaf)
 	if (leaf > highest[0])
 		return (struct cpuid_regs){0};
 	platform_cpuid(leaf, subleaf, regs);
+	if (backend != NULL && backend->limit_cpuid != NULL)
+		backend->limit_cpuid(leaf, subleaf, regs);
 	return (struct cpuid_regs){regs[0], regs[1], regs[2], regs[3]};
 }
 

@@ -80,7 +80,7 @@ void nmi_set_handler(void (*handler)(void))
 	nmi_handler = handler;
 }
 
-static void interrupt_device(uint8_t vector)
+void interrupt_handle(uint8_t vector)
 {
 	static bool reported[IDT_ENTRIES];
 
@@ -122,7 +122,7 @@ static bool exception_fix_up(struct interrupt_frame *frame)
 void interrupt_dispatch(struct interrupt_frame *frame)
 {
 	if (frame->vector >= IDT_FIRST_DEVICE_VECTOR)
-		interrupt_device((uint8_t)frame->vector);
+		interrupt_handle((uint8_t)frame->vector);
 	else if (frame->vector == VECTOR_NMI)
 		interrupt_nmi();
 	else if (frame->vector == VECTOR_DF || frame->vector == VECTOR_MC ||

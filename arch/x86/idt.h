@@ -35,5 +35,9 @@ void idt_load(void);
  */
 void interrupt_set_handler(uint8_t vector, void (*handler)(void));
 
+/* Calls the handler of a device vector that came by another way than the IDT: acknowledged by a VM
+ * exit. Interrupts off. */
+void interrupt_handle(uint8_t vector);
+
 /* What is called for each NMI besides counting it; it may interrupt anything: no locks, no log. */
 void nmi_set_handler(void (*handler)(void));
