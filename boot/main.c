@@ -23,6 +23,7 @@
 #include "arch/x86/smp.h"
 #include "arch/x86/svm/backend.h"
 #include "arch/x86/tsc.h"
+#include "arch/x86/vmx/backend.h"
 #include "version.h"
 #include "vmm/config.h"
 #include "vmm/console.h"
@@ -39,7 +40,7 @@
 #include <string.h>
 
 /* In the order in which they are tried. */
-static const struct vcpu_backend *const backends[] = {&svm_backend};
+static const struct vcpu_backend *const backends[] = {&vmx_backend, &svm_backend};
 
 static struct boot_info *boot_info;
 static struct acpi_info acpi;

@@ -25,6 +25,7 @@ PURE_OTHER := \
 	arch/x86/ksyms.c \
 	arch/x86/paging.c \
 	$(addprefix arch/x86/svm/,asid.c check.c decode.c features.c inject.c maps.c npt.c) \
+	$(addprefix arch/x86/vmx/,capabilities.c check.c decode.c ept.c flush.c maps.c) \
 	boot/boot_info.c \
 	boot/multiboot2/parse.c
 PURE_C := $(call find_sources,vmm guest,c) $(wildcard $(PURE_OTHER))
