@@ -195,6 +195,7 @@ static int regions_grow(struct gpa_space *space)
 	hv_free(space->regions);
 	space->regions = regions;
 	space->capacity = capacity;
+	hints_clear(space);
 	return 0;
 }
 

@@ -255,6 +255,30 @@ static void adds_nothing_where_memory_runs_out(void **state)
 	gpa_space_destroy(&space);
 }
 
+/* The list of regions has moved, although the map that it grew for failed. */
+static void finds_regions_after_a_map_that_failed(void **state)
+{
+	static hpa_t pages[FAKE_RAM_SIZE / 4096 + 1];
+	struct gpa_space space = make_space(true);
+	const struct gpa_region *found;
+	unsigned count = 0, held;
+
+	(void)state;
+	while (count == 0 || count < space.capacity) {
+		assert_int_equal(map(&space, count * KIB(8), GIB(8) + count * KIB(8), KIB(4)), 0);
+		count++;
+	}
+	assert_non_null(gpa_space_find(&space, gpa_make(0)));
+	held = hoard(pages, ARRAY_SIZE(pages), 0);
+	assert_int_equal(map(&space, GIB(1), GIB(16), KIB(4)), -ENOMEM);
+	assert_true(space.capacity > count);
+	found = gpa_space_find(&space, gpa_make(0));
+	assert_non_null(found);
+	assert_int_equal(found->hpa.value, GIB(8));
+	release(pages, held);
+	gpa_space_destroy(&space);
+}
+
 static hpa_t guest_page(struct gpa_space *space, uint64_t gpa, unsigned permission)
 {
 	struct gpa_region r = region(gpa, 0, KIB(4), permission);
@@ -459,6 +483,7 @@ int main(void)
 		TEST(refuses_overlap_on_every_side),
 		TEST(unmap_frees_tables),
 		TEST(adds_nothing_where_memory_runs_out),
+		TEST(finds_regions_after_a_map_that_failed),
 		TEST(accessors_cross_regions),
 		TEST(devices_are_not_memory),
 		TEST(random_regions_walk_as_the_model_says),
