@@ -4,6 +4,7 @@
  * to the VMCS only what changed since the last exit and reads what the exit's reason calls for.
  */
 #include "vmm/cpu.h"
+#include "vmm/exit.h"
 #include "vmm/gpa_space.h"
 #include "vmm/platform.h"
 #include "vmm/vcpu.h"
