@@ -77,6 +77,11 @@ void config_for_each_file(const char *text, size_t length,
 {
 	struct file_walk walk = {.text = text, .left = length, .each = each, .context = context};
 
+	/* A byte order mark, which config_parse() skips too. */
+	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		walk.text += 3;
+		walk.left -= 3;
+	}
 	/* The number of the first bad line: config_parse() tells the user. */
 	(void)ini_parse_stream(read_line, &walk, take_key, &walk);
 }

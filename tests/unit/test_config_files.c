@@ -56,6 +56,14 @@ static void ignores_files_outside_of_vms(void **state)
 	assert_string_equal(walk(text, sizeof(text) - 1), "");
 }
 
+static void skips_a_byte_order_mark(void **state)
+{
+	static const char text[] = "\xef\xbb\xbf[vm x]\nkernel = /k\n";
+
+	(void)state;
+	assert_string_equal(walk(text, sizeof(text) - 1), "/k|");
+}
+
 static void passes_over_garbage(void **state)
 {
 	static const char text[] = "\xef\xbb\xbf[vm x\nnonsense\n\0\0=\n[vm y]\n=\nkernel=/k\0x\n"
@@ -85,6 +93,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_every_file_key),
 		cmocka_unit_test(ignores_files_outside_of_vms),
+		cmocka_unit_test(skips_a_byte_order_mark),
 		cmocka_unit_test(passes_over_garbage),
 		cmocka_unit_test(passes_over_long_lines_and_paths),
 	};
