@@ -16,9 +16,12 @@
  */
 #define DEV_TIMER_MIN_NS 20000
 
+/* 0 on a CPU whose TSC is a little behind that of the one that started the VM. */
 static inline uint64_t dev_time_ns(const struct vm *vm)
 {
-	return timer_ticks_to_ns(platform_now() - vm->start_tick);
+	uint64_t now = platform_now();
+
+	return now < vm->start_tick ? 0 : timer_ticks_to_ns(now - vm->start_tick);
 }
 
 /*

@@ -22,7 +22,7 @@
 #define SELECT_NOTHING 0xffff
 
 /* A request that would keep the CPU busy for longer than this is refused. */
-#define DMA_LENGTH_MAX MIB(16)
+#define DMA_LENGTH_MAX KIB(64)
 
 /* Items with fixed numbers; files count from KEY_FILE_FIRST. */
 enum fw_cfg_key {

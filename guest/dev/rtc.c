@@ -112,7 +112,10 @@ static const struct vdev_field rtc_fields[] = {
 /* base_ns may lie before the VM's start, that is wrapped below 0; the difference does not care. */
 static uint64_t rtc_elapsed_ns(const struct rtc *rtc)
 {
-	return dev_time_ns(rtc->vm) - rtc->base_ns;
+	uint64_t now = dev_time_ns(rtc->vm);
+
+	/* CPUs' TSCs may differ by a little, and another one may have set the base. */
+	return now < rtc->base_ns ? 0 : now - rtc->base_ns;
 }
 
 static bool rtc_divider_runs(const struct rtc *rtc)
