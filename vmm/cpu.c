@@ -116,8 +116,9 @@ bool cpu_service(struct cpu *cpu)
 		return true;
 	if (running == NULL || atomic_load(&cpu->run_queue.count) == 0)
 		return false;
-	if (sched_should_yield(&cpu->run_queue,
-			       running->virtual_runtime + platform_now() - cpu->turn_start))
+	if (sched_should_yield(&cpu->run_queue, running->virtual_runtime + platform_now() -
+							cpu->turn_start -
+							timer_ns_to_ticks(SCHED_GRANULARITY_NS)))
 		return true;
 	/* Somebody waits for its turn: it comes at the latest when this slice ends. */
 	if (!cpu->slice.armed)

@@ -16,6 +16,10 @@ RB_HEAD(vcpu_tree, vcpu);
 
 #define SCHED_SLICE_NS 5000000 /* of a vCPU, while others wait */
 
+/* Who wakes takes the CPU at once from one that has had at least this much more of it: much more
+ * than what the change of turns itself costs. */
+#define SCHED_GRANULARITY_NS 500000
+
 struct run_queue {
 	struct spinlock lock;
 	struct vcpu_tree tree;

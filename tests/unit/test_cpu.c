@@ -327,6 +327,23 @@ static void test_slice_begins_when_another_comes(void **state)
 	assert_memory_equal(events, "ab", 2);
 }
 
+/* What the CPU itself spends on a change of turns must not end the next turn before it began: two
+ * spinners would hand the CPU to each other for ever. */
+static void test_turn_is_not_cut_to_nothing(void **state)
+{
+	(void)state;
+	enqueue(1);
+	atomic_store(&cpu->running, &vcpus[0]);
+	cpu->turn_start = platform_now();
+	fake_platform_advance(SLICE / 100);
+	assert_false(cpu_service(cpu));
+	fake_platform_advance(SLICE / 2);
+	assert_true(cpu_service(cpu));
+	atomic_store(&cpu->running, NULL);
+	timer_cancel(&cpu->slice);
+	sched_remove(&cpu->run_queue, &vcpus[1]);
+}
+
 /* ---- the end ---- */
 
 static void stop_itself(struct vcpu *vcpu, struct vm_exit *exit)
@@ -367,6 +384,7 @@ int main(void)
 		TEST(test_spinners_take_turns),
 		TEST(test_no_slices_for_one_alone),
 		TEST(test_slice_begins_when_another_comes),
+		TEST(test_turn_is_not_cut_to_nothing),
 		TEST(test_stopped_vcpu_leaves),
 	};
 
