@@ -19,12 +19,16 @@ payloads: $(PAYLOADS)
 BENCH_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
 	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables $(WARNINGS)
 
-$(BUILD)/bench/bench.bin: $(addprefix tests/bench/payload/,start.asm bench.c payload.ld) mk/payload.mk
+# build/bench/rows-all.bin measures all rows, rows-ROW.bin one over and over (tests/bench/trace).
+BENCH_PAYLOAD := $(addprefix tests/bench/payload/,start.asm bench.c payload.ld)
+
+$(BUILD)/bench/rows-%.bin: $(BENCH_PAYLOAD) mk/payload.mk
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(NASM) -f elf64 -w+all -Werror -o $(@D)/start.o tests/bench/payload/start.asm
-	$(Q)$(CC) $(BENCH_CFLAGS) -c -o $(@D)/bench.o tests/bench/payload/bench.c
-	$(Q)$(LD) -nostdlib -static --no-warn-rwx-segments -T tests/bench/payload/payload.ld -o $(@:.bin=.elf) $(@D)/start.o $(@D)/bench.o
+	$(Q)$(NASM) -f elf64 -w+all -Werror -o $(@:.bin=.start.o) tests/bench/payload/start.asm
+	$(Q)$(CC) $(BENCH_CFLAGS) $(if $(filter-out all,$*),-DTRACED_ROW=measure_$*) -c -o $(@:.bin=.o) tests/bench/payload/bench.c
+	$(Q)$(LD) -nostdlib -static --no-warn-rwx-segments -T tests/bench/payload/payload.ld \
+		-o $(@:.bin=.elf) $(@:.bin=.start.o) $(@:.bin=.o)
 	$(Q)$(OBJCOPY) -O binary $(@:.bin=.elf) $@
 
 $(BUILD)/bench/entry_hook.bin: tests/bench/linux/entry_hook.asm mk/payload.mk
@@ -38,4 +42,4 @@ $(BUILD)/bench/init: tests/bench/linux/init.c mk/payload.mk
 	$(Q)gcc -std=gnu11 -O2 -static $(WARNINGS) -o $@ $<
 
 .PHONY: bench-guests
-bench-guests: $(addprefix $(BUILD)/bench/,bench.bin entry_hook.bin init)
+bench-guests: $(addprefix $(BUILD)/bench/,rows-all.bin entry_hook.bin init)

@@ -6,6 +6,7 @@
  * batches, divided by the rounds in it, with the loop around the operation.
  */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define BATCHES 8
@@ -317,14 +318,19 @@ static void run_interrupts(void)
 	RUN_ROWS(halting);
 }
 
-static void run_second(void)
+static void start_second(void)
 {
-	static const struct row rows[] = {NAMED(ipi_roundtrip)};
-
 	wrmsr(MSR_X2APIC_ICR, (uint64_t)1 << 32 | ICR_INIT);
 	wrmsr(MSR_X2APIC_ICR, (uint64_t)1 << 32 | ICR_SIPI | AP_PAGE >> 12);
 	while (!second_is_up)
 		__builtin_ia32_pause();
+}
+
+static void run_second(void)
+{
+	static const struct row rows[] = {NAMED(ipi_roundtrip)};
+
+	start_second();
 	RUN_ROWS(rows);
 }
 
@@ -337,11 +343,35 @@ void bench_second(void)
 		__asm__ volatile("sti; hlt" : : : "memory");
 }
 
+/* For tests/bench/trace, which compiles this file with the name of one row: over and over. */
+#ifndef TRACED_ROW
+#define TRACED_ROW NULL
+#endif
+
+static void repeat(uint64_t (*measure)(void))
+{
+	*IOAPIC_SELECT = 1;
+	if (measure != measure_lapic_mmio_read)
+		enable_x2apic();
+	if (measure == measure_ipi_roundtrip)
+		start_second();
+	if (measure == measure_tsc_deadline)
+		wrmsr(MSR_X2APIC_TIMER, TIMER_TSC | VECTOR_COUNT);
+	if (measure == measure_tsc_deadline || measure == measure_self_ipi_x2apic)
+		__asm__ volatile("sti");
+	for (;;)
+		measure();
+}
+
 void bench_main(void)
 {
+	uint64_t (*traced)(void) = TRACED_ROW;
+
 	set_gate(VECTOR_COUNT, count_interrupt);
 	set_gate(VECTOR_PING, answer_ping);
 	load_idt();
+	if (traced != NULL)
+		repeat(traced);
 	run_exits();
 	run_interrupts();
 	run_second();
