@@ -3,7 +3,6 @@
 #include "arch/x86/vmx/decode.h"
 
 #include "vmm/x86_defs.h"
-#include "arch/x86/vmx/vmcs.h"
 
 #include <string.h>
 
@@ -17,18 +16,12 @@ enum detail {
 	DETAIL_EPT,
 };
 
-struct exit_row {
-	uint8_t kind;
-	uint8_t detail;
-	uint8_t needs;
-};
-
 #define LENGTH	VMX_NEEDS_LENGTH
 #define BACKEND VMX_NEEDS_BACKEND
 #define ROW(reason, exit_kind, what, fields) \
 	[REASON_##reason] = {.kind = exit_kind, .detail = DETAIL_##what, .needs = fields}
 
-static const struct exit_row rows[REASON_COUNT] = {
+const struct vmx_exit_row vmx_exit_rows[REASON_COUNT] = {
 	ROW(EXCEPTION_OR_NMI, EXIT_EXCEPTION, EVENT,
 	    VMX_NEEDS_EVENT | VMX_NEEDS_QUALIFICATION | BACKEND),
 	ROW(EXTERNAL_INTERRUPT, EXIT_HOST_EVENT, NONE, VMX_NEEDS_EVENT | BACKEND),
@@ -77,19 +70,19 @@ static const struct exit_row rows[REASON_COUNT] = {
 };
 
 /* The row of a reason, or NULL for one that is unknown or an entry that failed. */
-static const struct exit_row *row_of(uint32_t reason)
+static const struct vmx_exit_row *row_of(uint32_t reason)
 {
 	uint32_t basic = reason & EXIT_REASON_BASIC_MASK;
 
 	if ((reason & EXIT_REASON_ENTRY_FAILED) || basic >= REASON_COUNT ||
-	    rows[basic].detail == DETAIL_UNKNOWN)
+	    vmx_exit_rows[basic].detail == DETAIL_UNKNOWN)
 		return NULL;
-	return &rows[basic];
+	return &vmx_exit_rows[basic];
 }
 
 unsigned vmx_exit_needs(uint32_t reason)
 {
-	const struct exit_row *row = row_of(reason);
+	const struct vmx_exit_row *row = row_of(reason);
 
 	if (row)
 		return row->needs;
@@ -153,7 +146,7 @@ static void decode_ept(const struct vmx_exit_raw *raw, struct vm_exit *exit)
 
 void vmx_decode_exit(const struct vmx_exit_raw *raw, uint64_t rcx, struct vm_exit *exit)
 {
-	const struct exit_row *row = row_of(raw->reason);
+	const struct vmx_exit_row *row = row_of(raw->reason);
 
 	exit->raw_code = raw->reason;
 	exit->length = 0;

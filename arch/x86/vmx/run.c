@@ -137,22 +137,31 @@ static void before_entry(struct vcpu *vcpu)
 	vmx->pending = 0;
 }
 
-/* STI's shadow is possible only while IF is set; else it is MOV SS's. SDM 3C, 26.3.1.5. */
-static void write_shadow(struct vcpu *vcpu)
+/*
+ * STI's shadow is possible only while IF is set; else it is MOV SS's. With TF set, the single-step
+ * trap that is to come must be pending. SDM 3C, 26.3.1.5.
+ */
+static void write_shadow(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 {
-	struct vmx_vcpu *vmx = vcpu->backend;
 	uint32_t state = vmx->interruptibility & ~(uint32_t)BLOCKED_SHADOW;
 
 	if (vcpu->interrupt_shadow)
 		state |= vcpu->rflags & RFLAGS_IF ? BLOCKED_BY_STI : BLOCKED_BY_MOV_SS;
-	vmx->interruptibility = state;
-	vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, state);
+	if (vcpu->interrupt_shadow != ((vmx->interruptibility & BLOCKED_SHADOW) != 0)) {
+		vmx->interruptibility = state;
+		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, state);
+	}
+	if (vcpu->interrupt_shadow && (vcpu->rflags & RFLAGS_TF))
+		vmcs_write(VMCS_GUEST_PENDING_DEBUG,
+			   vmcs_read(VMCS_GUEST_PENDING_DEBUG) | QUAL_DEBUG_BS);
 }
 
-/* In a shadow with TF set, the single-step trap that is to come must be pending. 26.3.1.5. */
-static void pend_single_step(void)
+/* The same pointer, for the compiler another one: it need not live across the entry, where no
+ * register survives, and so stays in a register on either side of it. */
+static inline void *split(void *pointer)
 {
-	vmcs_write(VMCS_GUEST_PENDING_DEBUG, vmcs_read(VMCS_GUEST_PENDING_DEBUG) | QUAL_DEBUG_BS);
+	__asm__("" : "+r"(pointer));
+	return pointer;
 }
 
 static inline void write_registers(struct vcpu *vcpu, struct vmx_vcpu *vmx)
@@ -163,10 +172,8 @@ static inline void write_registers(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 		vmcs_write(VMCS_GUEST_RSP, vcpu->gpr[GPR_RSP]);
 	if (vcpu->rflags != vmx->rflags)
 		vmcs_write(VMCS_GUEST_RFLAGS, vcpu->rflags);
-	if (vcpu->interrupt_shadow != ((vmx->interruptibility & BLOCKED_SHADOW) != 0))
-		write_shadow(vcpu);
-	if (vcpu->interrupt_shadow && (vcpu->rflags & RFLAGS_TF))
-		pend_single_step();
+	if (vcpu->interrupt_shadow | vmx->shadow)
+		write_shadow(vcpu, vmx);
 }
 
 static inline void read_registers(struct vcpu *vcpu, struct vmx_vcpu *vmx)
@@ -175,27 +182,42 @@ static inline void read_registers(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 	vcpu->gpr[GPR_RSP] = vmx->rsp = vmcs_read(VMCS_GUEST_RSP);
 	vcpu->rflags = vmx->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
 	vmx->interruptibility = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
-	vcpu->interrupt_shadow = vmx->interruptibility & BLOCKED_SHADOW;
+	vcpu->interrupt_shadow = vmx->shadow = vmx->interruptibility & BLOCKED_SHADOW;
 }
 
-/* Returns vmx_exit_needs(). */
-static inline unsigned read_exit(struct vmx_exit_raw *raw)
+static unsigned read_exit(uint32_t reason, struct vmx_exit_raw *raw)
 {
-	unsigned needs;
+	unsigned needs = vmx_exit_needs(reason);
 
-	raw->reason = vmcs_read32(VMCS_EXIT_REASON);
-	needs = vmx_exit_needs(raw->reason);
-	raw->length = needs & VMX_NEEDS_LENGTH ? vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH) : 0;
-	raw->qualification =
-		needs & VMX_NEEDS_QUALIFICATION ? vmcs_read(VMCS_EXIT_QUALIFICATION) : 0;
-	raw->address = needs & VMX_NEEDS_ADDRESS ? vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS) : 0;
-	if (needs & VMX_NEEDS_EVENT) {
+	*raw = (struct vmx_exit_raw){.reason = reason};
+	if (needs & VMX_NEEDS_LENGTH)
+		raw->length = vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH);
+	if (needs & VMX_NEEDS_QUALIFICATION)
+		raw->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	if (needs & VMX_NEEDS_ADDRESS)
+		raw->address = vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+	if (needs & VMX_NEEDS_EVENT)
 		raw->event = vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO);
-		raw->event_error = raw->event & INTERRUPTION_HAS_ERROR
-					   ? vmcs_read32(VMCS_EXIT_INTERRUPTION_ERROR)
-					   : 0;
-	}
+	if (raw->event & INTERRUPTION_HAS_ERROR)
+		raw->event_error = vmcs_read32(VMCS_EXIT_INTERRUPTION_ERROR);
 	return needs;
+}
+
+/* Every exit but the plain ones. One that an instruction caused cut no event's delivery short. */
+static void leave_slowly(struct vcpu *vcpu, uint32_t reason, struct vm_exit *exit)
+{
+	struct vmx_exit_raw raw;
+	unsigned needs = read_exit(reason, &raw);
+	uint32_t vectoring;
+
+	vmx_decode_exit(&raw, vcpu->gpr[GPR_RCX], exit);
+	if (!(needs & VMX_NEEDS_LENGTH)) {
+		vectoring = vmcs_read32(VMCS_IDT_VECTORING_INFO);
+		if (vectoring & INTERRUPTION_VALID)
+			vmx_event_requeue(vcpu, vectoring);
+	}
+	if (needs & VMX_NEEDS_BACKEND)
+		vmx_own_exit(vcpu, &raw, exit);
 }
 
 /* The CPU refused controls or host state: an error of the hypervisor, told as a failed entry. */
@@ -207,8 +229,10 @@ static void fail_at_once(struct vm_exit *exit)
 	};
 }
 
-static inline bool enter(struct vcpu *vcpu, struct vmx_vcpu *vmx)
+static inline bool enter(struct vcpu *vcpu)
 {
+	struct vmx_vcpu *vmx = vcpu->backend;
+
 	if (vmx->pending)
 		before_entry(vcpu);
 	write_registers(vcpu, vmx);
@@ -216,33 +240,33 @@ static inline bool enter(struct vcpu *vcpu, struct vmx_vcpu *vmx)
 	return vmx_enter(vcpu->gpr, &vmx->host_rsp, vmx->launched);
 }
 
-static inline void leave(struct vcpu *vcpu, struct vmx_vcpu *vmx, struct vm_exit *exit)
+static inline void leave(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	struct vmx_exit_raw raw;
-	uint32_t vectoring;
-	unsigned needs;
+	struct vmx_vcpu *vmx = vcpu->backend;
+	uint32_t reason;
 
 	vmx->launched = true;
 	vmx->event = 0;
 	read_registers(vcpu, vmx);
-	needs = read_exit(&raw);
-	vmx_decode_exit(&raw, vcpu->gpr[GPR_RCX], exit);
-	vectoring = vmcs_read32(VMCS_IDT_VECTORING_INFO);
-	if (vectoring & INTERRUPTION_VALID)
-		vmx_event_requeue(vcpu, vectoring);
-	if (needs & VMX_NEEDS_BACKEND)
-		vmx_own_exit(vcpu, &raw, exit);
+	reason = vmcs_read32(VMCS_EXIT_REASON);
+	if (__builtin_expect(vmx_decode_plain(reason, vcpu->gpr[GPR_RCX], exit), 1))
+		exit->length = (uint8_t)vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH);
+	else
+		leave_slowly(vcpu, reason, exit);
 }
 
 void vmx_run(struct vcpu *vcpu)
 {
-	struct vmx_vcpu *vmx = vcpu->backend;
 	struct vm_exit exit;
+	struct vcpu *here;
 
 	do {
-		if (enter(vcpu, vmx))
-			leave(vcpu, vmx, &exit);
+		bool entered = enter(split(vcpu));
+
+		here = split(vcpu);
+		if (__builtin_expect(entered, 1))
+			leave(here, &exit);
 		else
 			fail_at_once(&exit);
-	} while (vcpu_exit(vcpu, &exit));
+	} while (vcpu_exit(here, &exit));
 }

@@ -33,56 +33,38 @@ enum part {
 	PART_BASE,
 };
 
-static uint32_t slot_field(unsigned slot)
-{
-	static const uint32_t registers[] = {
-		[VMX_CACHED_CR0] = VMCS_GUEST_CR0,
-		[VMX_CACHED_CR3] = VMCS_GUEST_CR3,
-		[VMX_CACHED_CR4] = VMCS_GUEST_CR4,
-		[VMX_CACHED_EFER] = VMCS_GUEST_IA32_EFER,
-	};
-	static const uint32_t parts[] = {
-		[PART_SELECTOR] = VMCS_GUEST_ES_SELECTOR,
-		[PART_LIMIT] = VMCS_GUEST_ES_LIMIT,
-		[PART_ATTRIBUTES] = VMCS_GUEST_ES_ACCESS_RIGHTS,
-		[PART_BASE] = VMCS_GUEST_ES_BASE,
-	};
+#define SEGMENT_FIELDS(seg)                                                                   \
+	[VMX_CACHED_SEGMENTS + (seg)*4 +                                                      \
+		PART_SELECTOR] = VMCS_GUEST_ES_SELECTOR + (seg)*2,                            \
+		[VMX_CACHED_SEGMENTS + (seg)*4 + PART_LIMIT] = VMCS_GUEST_ES_LIMIT + (seg)*2, \
+		[VMX_CACHED_SEGMENTS + (seg)*4 + PART_ATTRIBUTES] =                           \
+			VMCS_GUEST_ES_ACCESS_RIGHTS + (seg)*2,                                \
+		[VMX_CACHED_SEGMENTS + (seg)*4 + PART_BASE] = VMCS_GUEST_ES_BASE + (seg)*2
 
-	if (slot < VMX_CACHED_SEGMENTS)
-		return registers[slot];
-	slot -= VMX_CACHED_SEGMENTS;
-	return parts[slot % 4] + slot / 4 * 2;
-}
-
-static uint64_t slot_bit(unsigned slot)
-{
-	return 1ull << (slot & 63);
-}
-
-static uint64_t slot_get(struct vmx_vcpu *vmx, unsigned slot)
-{
-	if (!(vmx->cached & slot_bit(slot))) {
-		vmcs_open(vmx);
-		vmx->cache[slot] = vmcs_read(slot_field(slot));
-		vmcs_close(vmx);
-		vmx->cached |= slot_bit(slot);
-	}
-	return vmx->cache[slot];
-}
-
-static void slot_set(struct vmx_vcpu *vmx, unsigned slot, uint64_t value)
-{
-	vmcs_open(vmx);
-	vmcs_write(slot_field(slot), value);
-	vmcs_close(vmx);
-	vmx->cache[slot] = value;
-	vmx->cached |= slot_bit(slot);
-}
+/* GDTR and IDTR have no selector and no rights; those slots are not used. */
+static const uint16_t slot_fields[VMX_CACHED_COUNT] = {
+	[VMX_CACHED_CR0] = VMCS_GUEST_CR0,
+	[VMX_CACHED_CR3] = VMCS_GUEST_CR3,
+	[VMX_CACHED_CR4] = VMCS_GUEST_CR4,
+	[VMX_CACHED_EFER] = VMCS_GUEST_IA32_EFER,
+	SEGMENT_FIELDS(SEG_ES),
+	SEGMENT_FIELDS(SEG_CS),
+	SEGMENT_FIELDS(SEG_SS),
+	SEGMENT_FIELDS(SEG_DS),
+	SEGMENT_FIELDS(SEG_FS),
+	SEGMENT_FIELDS(SEG_GS),
+	SEGMENT_FIELDS(SEG_LDTR),
+	SEGMENT_FIELDS(SEG_TR),
+	SEGMENT_FIELDS(SEG_GDTR),
+	SEGMENT_FIELDS(SEG_IDTR),
+};
 
 static uint64_t field_get(struct vmx_vcpu *vmx, uint32_t field)
 {
 	uint64_t value;
 
+	if (vmx->loaded)
+		return vmcs_read(field);
 	vmcs_open(vmx);
 	value = vmcs_read(field);
 	vmcs_close(vmx);
@@ -91,9 +73,34 @@ static uint64_t field_get(struct vmx_vcpu *vmx, uint32_t field)
 
 static void field_set(struct vmx_vcpu *vmx, uint32_t field, uint64_t value)
 {
+	if (vmx->loaded) {
+		vmcs_write(field, value);
+		return;
+	}
 	vmcs_open(vmx);
 	vmcs_write(field, value);
 	vmcs_close(vmx);
+}
+
+static inline uint64_t slot_bit(unsigned slot)
+{
+	return 1ull << (slot & 63);
+}
+
+static inline uint64_t slot_get(struct vmx_vcpu *vmx, unsigned slot)
+{
+	if (!(vmx->cached & slot_bit(slot))) {
+		vmx->cache[slot] = field_get(vmx, slot_fields[slot]);
+		vmx->cached |= slot_bit(slot);
+	}
+	return vmx->cache[slot];
+}
+
+static void slot_set(struct vmx_vcpu *vmx, unsigned slot, uint64_t value)
+{
+	field_set(vmx, slot_fields[slot], value);
+	vmx->cache[slot] = value;
+	vmx->cached |= slot_bit(slot);
 }
 
 static void flush_on_change(struct vmx_vcpu *vmx, uint64_t changed, uint64_t mask)
@@ -267,7 +274,6 @@ void vmx_get_seg(struct vcpu *vcpu, enum vcpu_seg seg, struct segment *segment)
 {
 	struct vmx_vcpu *vmx = vcpu->backend;
 
-	vmcs_open(vmx);
 	*segment = (struct segment){
 		.limit = (uint32_t)slot_get(vmx, seg_slot(seg, PART_LIMIT)),
 		.base = slot_get(vmx, seg_slot(seg, PART_BASE)),
@@ -276,7 +282,6 @@ void vmx_get_seg(struct vcpu *vcpu, enum vcpu_seg seg, struct segment *segment)
 		segment->selector = (uint16_t)slot_get(vmx, seg_slot(seg, PART_SELECTOR));
 		segment->attributes = (uint32_t)slot_get(vmx, seg_slot(seg, PART_ATTRIBUTES));
 	}
-	vmcs_close(vmx);
 }
 
 void vmx_set_seg(struct vcpu *vcpu, enum vcpu_seg seg, const struct segment *segment)

@@ -174,6 +174,7 @@ static void reset_events(struct vmx_vcpu *vmx)
 {
 	vmx->event = 0;
 	vmx->interruptibility = 0;
+	vmx->shadow = false;
 	vmx->tpr_threshold = 0;
 	vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmcs_write(VMCS_GUEST_ACTIVITY_STATE, 0);

@@ -73,6 +73,7 @@ struct vmx_vcpu {
 	uint64_t rflags;
 	uint64_t host_rsp;
 	uint32_t interruptibility;
+	bool shadow;	  /* of STI or MOV SS, in interruptibility */
 	uint32_t primary; /* controls */
 
 	uint32_t pending; /* enum vmx_pending */
