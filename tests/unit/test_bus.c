@@ -178,6 +178,27 @@ static void survives_a_full_heap(void **state)
 	assert_ptr_equal(bus_find(&f->bus, n - 1)->device, &f->a);
 }
 
+/* What was found last for an address serves no other: neither of two addresses with one hint, nor
+ * an access that the range does not hold whole, nor after the ranges changed. */
+static void hints_are_compared(void **state)
+{
+	struct fixture *f = *state;
+
+	f->a.answer = 0xaa;
+	f->b.answer = 0xbb;
+	assert_int_equal(bus_claim(&f->bus, 0x40, 4, &recorder_ops, &f->a), 0);
+	assert_int_equal(bus_read(&f->bus, NULL, 0x40, 1), 0xaa);
+	assert_int_equal(bus_claim(&f->bus, 0x20, 4, &recorder_ops, &f->b), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(bus_read(&f->bus, NULL, 0x40, 1), 0xaa);
+		assert_int_equal(bus_read(&f->bus, NULL, 0x40 + BUS_HINTS, 1), 0xff);
+		assert_int_equal(bus_read(&f->bus, NULL, 0x40 - BUS_HINTS, 1), 0xbb);
+		assert_int_equal(bus_read(&f->bus, NULL, 0x43, 1), 0xaa);
+		assert_int_equal(bus_read(&f->bus, NULL, 0x43, 2), 0xffaa);
+	}
+	bus_destroy(&f->bus);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +211,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(reads_ones_where_nobody_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(survives_a_full_heap, setup, teardown),
+		cmocka_unit_test_setup_teardown(hints_are_compared, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
