@@ -160,7 +160,7 @@ static void run_destroy(unsigned count, char *args[])
 	if (vm != NULL && atomic_load(&vm->state) == VM_STOPPED)
 		console_printf("vm %s: is stopped already\n", vm->config->name);
 	else if (vm != NULL)
-		vm_stop(vm, "destroyed");
+		vm_destroy(vm);
 }
 
 static void reboot_host(void)

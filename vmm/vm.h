@@ -129,5 +129,8 @@ HV_PRINTF(2, 3) void vm_stop(struct vm *vm, const char *reason, ...);
  * guest's or the user's reset. */
 HV_PRINTF(2, 3) void vm_restart(struct vm *vm, const char *reason, ...);
 
+/* The user's end of a VM, which also one that is about to start again obeys. On the boot CPU. */
+void vm_destroy(struct vm *vm);
+
 /* A vCPU has left for good. The last one has the VM reaped on the boot CPU. By vcpu_run() only. */
 void vm_vcpu_left(struct vm *vm);

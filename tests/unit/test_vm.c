@@ -452,6 +452,40 @@ static void test_restarts_have_a_distance(void **state)
 	assert_nothing_left();
 }
 
+/* One that waits for its next start is ended for good by its user, but not by itself. */
+static void test_destroy_ends_a_restart(void **state)
+{
+	(void)state;
+	start_well(vms[0]);
+	vm_restart(vms[0], "reset by the guest");
+	run_cpus();
+	vm_stop(vms[0], "powered off");
+	assert_true(vms[0]->restart);
+	vm_destroy(vms[0]);
+	assert_false(vms[0]->restart);
+	assert_string_equal(vms[0]->stop_reason, "destroyed");
+	fake_platform_advance(timer_ns_to_ticks(VM_RESTART_MIN_NS));
+	run_cpus();
+	assert_int_equal(stops, 1);
+	assert_nothing_left();
+}
+
+static void test_destroy(void **state)
+{
+	(void)state;
+	start_well(vms[0]);
+	vm_stop(vms[0], "powered off");
+	vm_destroy(vms[0]);
+	assert_string_equal(vms[0]->stop_reason, "powered off");
+	run_cpus();
+	start_well(vms[0]);
+	vm_destroy(vms[0]);
+	run_cpus();
+	assert_int_equal(stops, 2);
+	assert_string_equal(vms[0]->stop_reason, "destroyed");
+	assert_nothing_left();
+}
+
 /* What the guest printed is still there after it stopped. */
 static void test_console_outlives_the_guest(void **state)
 {
@@ -495,6 +529,8 @@ int main(void)
 		TEST(test_last_vcpu_has_it_reaped),
 		TEST(test_restart),
 		TEST(test_restarts_have_a_distance),
+		TEST(test_destroy_ends_a_restart),
+		TEST(test_destroy),
 		TEST(test_console_outlives_the_guest),
 		TEST(test_long_reason_is_cut),
 	};
