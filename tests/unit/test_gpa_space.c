@@ -359,8 +359,11 @@ static void devices_are_not_memory(void **state)
 
 static uint64_t random_state;
 
+/* 0 where nothing is below the limit. */
 static uint64_t random_below(uint64_t limit)
 {
+	if (limit == 0)
+		return 0;
 	random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
 	return (random_state >> 33) % limit;
 }
