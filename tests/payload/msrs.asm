@@ -48,7 +48,6 @@ ungiven:
 	dd	0x3a		; FEATURE_CONTROL
 	dd	0x9b		; SMM_MONITOR_CTL
 	dd	0x9e		; SMBASE
-	dd	0xce		; PLATFORM_INFO
 	dd	0x186		; PERFEVTSEL0
 	dd	0x38f		; PERF_GLOBAL_CTRL
 	dd	0x400		; MC0_CTL: no banks are offered
@@ -64,8 +63,6 @@ ungiven:
 	dd	0xc0000104	; TSC_RATIO
 	dd	0xc0010000	; PERF_CTL0
 	dd	0xc0010111	; SMBASE
-	dd	0xc0010112	; SMM_ADDR
-	dd	0xc0010113	; SMM_MASK
 	dd	0xc0010114	; VM_CR
 	dd	0xc0010117	; VM_HSAVE_PA
 	dd	0xc0010118	; SVM_KEY
