@@ -159,13 +159,14 @@ static void run_turn(struct cpu *cpu, struct vcpu *vcpu)
 	vcpu->pv.steal_ticks += start - vcpu->pv.runnable_since;
 	if (cpu->lending || atomic_load(&cpu->run_queue.count) != 0)
 		timer_arm(&cpu->timers, &cpu->slice, start + timer_ns_to_ticks(SCHED_SLICE_NS));
+	sched_turn_begin(&cpu->run_queue, vcpu, start);
 	atomic_store(&cpu->running, vcpu);
 	verdict = vcpu_run(vcpu);
 	atomic_store(&cpu->running, NULL);
 	timer_cancel(&cpu->slice);
 	ticks = platform_now() - start;
 	vcpu->stats.run_ticks += ticks;
-	sched_charge(vcpu, ticks);
+	sched_turn_end(&cpu->run_queue, ticks);
 	put_back(cpu, vcpu, verdict);
 }
 

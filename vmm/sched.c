@@ -5,6 +5,7 @@
  */
 #include "vmm/sched.h"
 
+#include "vmm/platform.h"
 #include "vmm/timer.h"
 #include "vmm/vcpu.h"
 
@@ -23,6 +24,22 @@ void run_queue_init(struct run_queue *queue)
 	RB_INIT(&queue->tree);
 	atomic_store(&queue->count, 0);
 	queue->minimum = 0;
+	queue->running = NULL;
+}
+
+/* To the run time of who has had least, of those that wait and the one that runs. */
+static void advance_minimum_locked(struct run_queue *queue)
+{
+	const struct vcpu *first = RB_MIN(vcpu_tree, &queue->tree);
+	uint64_t least;
+
+	if (queue->running == NULL)
+		return;
+	least = queue->running->virtual_runtime + platform_now() - queue->since;
+	if (first != NULL && (int64_t)(first->virtual_runtime - least) < 0)
+		least = first->virtual_runtime;
+	if ((int64_t)(least - queue->minimum) > 0)
+		queue->minimum = least;
 }
 
 bool sched_enqueue(struct run_queue *queue, struct vcpu *vcpu)
@@ -32,6 +49,7 @@ bool sched_enqueue(struct run_queue *queue, struct vcpu *vcpu)
 
 	spin_lock(&queue->lock);
 	if (!vcpu->queued) {
+		advance_minimum_locked(queue);
 		/* What it did not use while it slept is lost, but for half a slice: a waker runs
 		 * soon. */
 		if ((int64_t)(vcpu->virtual_runtime - (queue->minimum - credit)) < 0)
@@ -80,6 +98,22 @@ void sched_remove(struct run_queue *queue, struct vcpu *vcpu)
 void sched_charge(struct vcpu *vcpu, uint64_t ticks)
 {
 	vcpu->virtual_runtime += ticks;
+}
+
+void sched_turn_begin(struct run_queue *queue, struct vcpu *vcpu, uint64_t now)
+{
+	spin_lock(&queue->lock);
+	queue->running = vcpu;
+	queue->since = now;
+	spin_unlock(&queue->lock);
+}
+
+void sched_turn_end(struct run_queue *queue, uint64_t ticks)
+{
+	spin_lock(&queue->lock);
+	sched_charge(queue->running, ticks);
+	queue->running = NULL;
+	spin_unlock(&queue->lock);
 }
 
 bool sched_should_yield(struct run_queue *queue, uint64_t runtime)

@@ -26,6 +26,8 @@ struct run_queue {
 	_Atomic unsigned
 		count;	  /* vCPUs that wait, without the one that runs; read without the lock */
 	uint64_t minimum; /* virtual run time that newcomers start from */
+	struct vcpu *running; /* its turn has not been charged yet */
+	uint64_t since;	      /* platform_now() when the turn began */
 };
 
 void run_queue_init(struct run_queue *queue);
@@ -42,6 +44,13 @@ void sched_remove(struct run_queue *queue, struct vcpu *vcpu);
 
 /* Accounts for time (platform_now() ticks) that the vCPU ran; while it is not queued. */
 void sched_charge(struct vcpu *vcpu, uint64_t ticks);
+
+/*
+ * A picked vCPU's turn, begun at `now`; its end charges it. Between the two the queue knows how
+ * long the turn has lasted: who comes meanwhile does not start from before it.
+ */
+void sched_turn_begin(struct run_queue *queue, struct vcpu *vcpu, uint64_t now);
+void sched_turn_end(struct run_queue *queue, uint64_t ticks);
 
 /*
  * Whether a vCPU waits that should run before one whose virtual run time is `runtime` by now goes

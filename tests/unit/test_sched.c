@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Unit tests of vmm/sched.c: who runs next, and whether shares come out even. */
+#include "vmm/platform.h"
 #include "vmm/sched.h"
 #include "vmm/timer.h"
 #include "vmm/vcpu.h"
@@ -71,6 +72,26 @@ static void test_least_run_goes_first(void **state)
 	assert_ptr_equal(sched_pick(&f->queue), &f->vcpus[1]);
 	assert_ptr_equal(sched_pick(&f->queue), &f->vcpus[2]);
 	assert_ptr_equal(sched_pick(&f->queue), &f->vcpus[0]);
+}
+
+/* A turn that lasts long, since nobody else wanted the CPU, is not owed to who comes then. */
+static void test_newcomer_is_not_owed_for_a_turn_that_goes_on(void **state)
+{
+	struct fixture *f = *state;
+
+	sched_enqueue(&f->queue, &f->vcpus[0]);
+	assert_ptr_equal(sched_pick(&f->queue), &f->vcpus[0]);
+	sched_turn_begin(&f->queue, &f->vcpus[0], platform_now());
+	fake_platform_advance(1000 * SLICE);
+	sched_enqueue(&f->queue, &f->vcpus[1]);
+	assert_in_range(f->vcpus[1].virtual_runtime, 999 * SLICE, 1000 * SLICE);
+	/* Of two that come, the second is not put behind the first by what runs on. */
+	fake_platform_advance(10 * SLICE);
+	sched_enqueue(&f->queue, &f->vcpus[2]);
+	assert_int_equal(f->vcpus[2].virtual_runtime, f->vcpus[1].virtual_runtime);
+	sched_turn_end(&f->queue, 1010 * SLICE);
+	assert_int_equal(f->vcpus[0].virtual_runtime, 1010 * SLICE);
+	assert_ptr_equal(f->queue.running, NULL);
 }
 
 /* Vcpus that always want to run get the same time, whatever the lengths of their turns. */
@@ -151,6 +172,7 @@ int main(void)
 		cmocka_unit_test_setup(test_queueing_twice_is_once, setup),
 		cmocka_unit_test_setup(test_removed_vcpu_does_not_run, setup),
 		cmocka_unit_test_setup(test_least_run_goes_first, setup),
+		cmocka_unit_test_setup(test_newcomer_is_not_owed_for_a_turn_that_goes_on, setup),
 		cmocka_unit_test_setup(test_spinners_get_equal_shares, setup),
 		cmocka_unit_test_setup(test_sleeper_is_not_owed, setup),
 		cmocka_unit_test_setup(test_waker_goes_before_who_has_run_long, setup),
