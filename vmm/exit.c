@@ -158,10 +158,23 @@ static void handle_port_io(struct vcpu *vcpu, const struct vm_exit *exit)
 	step_over(vcpu, exit);
 }
 
+/* Whether the nested tables give the guest what it was refused. */
+static bool is_mapped(const struct vcpu *vcpu, const struct exit_memory *memory)
+{
+	unsigned wanted =
+		GPA_READ | (memory->write ? GPA_WRITE : 0u) | (memory->execute ? GPA_EXECUTE : 0u);
+	const struct gpa_region *region = gpa_space_find(&vcpu->vm->space, memory->gpa);
+
+	return region != NULL && (region->permission & wanted) == wanted;
+}
+
 static void handle_memory(struct vcpu *vcpu, const struct vm_exit *exit)
 {
 	const struct exit_memory *memory = &exit->memory;
 
+	/* The CPU saw the tables as they were, or a stale translation: it looks again. */
+	if (is_mapped(vcpu, memory))
+		return;
 	/* Instructions and page tables in device memory, or nowhere: nothing could be fetched. */
 	if (memory->execute || memory->table_walk) {
 		vm_stop(vcpu->vm, "%s at physical address 0x%llx, where no memory is; rip 0x%llx",

@@ -218,6 +218,19 @@ static void test_instruction_that_is_not_emulated_in_user_mode(void **state)
 	assert_faulted(VECTOR_UD);
 }
 
+/* RAM that the CPU took for missing is tried again, without emulating anything. */
+static void test_memory_that_is_there(void **state)
+{
+	(void)state;
+	set_insn("\x0f\xae\x00");
+	DISPATCH(.kind = EXIT_MEMORY, .memory = {.gpa = gpa_make(0x2000), .write = true});
+	assert_stepped(0);
+	DISPATCH(.kind = EXIT_MEMORY, .memory = {.gpa = gpa_make(0x2000), .execute = true});
+	assert_stepped(0);
+	DISPATCH(.kind = EXIT_MEMORY, .memory = {.gpa = gpa_make(0x2000), .table_walk = true});
+	assert_stepped(0);
+}
+
 static void test_nothing_to_execute(void **state)
 {
 	(void)state;
@@ -510,6 +523,7 @@ int main(void)
 		TEST(test_string_port_access_is_emulated),
 		TEST(test_instruction_that_is_not_emulated),
 		TEST(test_instruction_that_is_not_emulated_in_user_mode),
+		TEST(test_memory_that_is_there),
 		TEST(test_nothing_to_execute),
 		TEST(test_page_table_that_is_not_there),
 		TEST(test_cpuid),
