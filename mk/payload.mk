@@ -4,7 +4,7 @@
 
 PAYLOADS := $(patsubst tests/payload/%.asm,$(BUILD)/payload/%.bin,$(wildcard tests/payload/*.asm))
 
-$(BUILD)/payload/%.bin: tests/payload/%.asm mk/payload.mk
+$(BUILD)/payload/%.bin: tests/payload/%.asm $(wildcard tests/payload/*.inc) mk/payload.mk
 	$(call say,NASM,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(NASM) -f bin -I./ -Itests/payload/ -w+all -Werror -MD $@.d -MP -o $@ $<
